@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Safetensors files: 8-byte little-endian header length, JSON header, data. Headers are untrusted input.
+#pragma once
+#include "compiler/Result.h"
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace maskjit {
+
+/// A tensor of a file; `data` stays valid as long as the file object (or, for writing, the caller's memory).
+struct TensorRecord {
+  std::string dtype;          // "F32", "BF16", "F16", "F64", "I64", "I32", "I16", "I8", "U8", "BOOL", ...
+  std::vector<int64_t> shape; // row-major
+  const void *data = nullptr;
+  size_t bytes = 0;
+};
+
+/// A file mapped for reading.
+class SafetensorsFile {
+public:
+  /// Checks length, JSON, dtypes, shapes, offsets, overlaps and overflow; each fault has its own message.
+  static Result<SafetensorsFile> open(const std::string &path);
+  const std::map<std::string, TensorRecord> &tensors() const;
+  const std::map<std::string, std::string> &metadata() const;
+  /// Null if there is none of that name.
+  const TensorRecord *find(const std::string &name) const;
+
+private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl;
+};
+
+/// Writes a file atomically: temporary file, fsync, rename.
+Result<void> writeSafetensors(const std::string &path, const std::map<std::string, TensorRecord> &tensors,
+                              const std::map<std::string, std::string> &metadata = {});
+
+} // namespace maskjit
