@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Sets up a fresh Debian 12 machine, builds everything and runs all tests. Tests labelled `gpu` pass over where no GPU is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake/setup.sh --tests
+cmake --preset default
+cmake --build --preset default
+ctest --preset default "$@"
