@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The pipeline from a predicate to its derived functions, and registration of the passes.
+#include "compiler/transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace maskjit {
+#define GEN_PASS_REGISTRATION
+#include "compiler/transforms/Passes.h.inc"
+} // namespace maskjit
+
+using namespace mlir;
+
+void maskjit::buildMaskPipeline(OpPassManager &pm, const MaskPipelineOptions &options) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void maskjit::registerMaskPasses() {
+  registerMaskTransformsPasses();
+  PassPipelineRegistration<>("mask-pipeline", "derive everything from the predicates of a module",
+                             [](OpPassManager &pm) { buildMaskPipeline(pm); });
+}

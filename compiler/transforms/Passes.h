@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The passes over masks and the pipeline that derives everything from a predicate.
+#pragma once
+#include "dialects/mask/MaskDialect.h"
+#include "mlir/Pass/Pass.h"
+
+namespace maskjit {
+
+#define GEN_PASS_DECL
+#include "compiler/transforms/Passes.h.inc"
+
+/// What the pipeline derives. Leaving a derivation out makes kernels slower, never wrong.
+struct MaskPipelineOptions {};
+
+/// Canonical form of all functions, then what is derived from the predicates of a module.
+void buildMaskPipeline(mlir::OpPassManager &pm, const MaskPipelineOptions &options = {});
+
+/// Registers every pass under its own flag and the pipeline as `-mask-pipeline`; once a process.
+void registerMaskPasses();
+
+} // namespace maskjit

@@ -1,0 +1,10 @@
+# Tests on text: every .mlir and .mask file of this tree that has a RUN line.
+import os
+import lit.formats
+
+config.name = "maskjit"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".mlir", ".mask"]
+config.excludes = ["fixtures", "Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.environment["PATH"] = os.pathsep.join([config.maskjit_bin, config.llvm_tools, os.environ["PATH"]])
