@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Schedules of the portable (mma.sync) kernels: how large tiles are, and what threads and shared memory follow from it.
+// Plain C++: a generated file names one as a type, ScheduleTable.cpp chooses it with the same numbers on the host.
+#pragma once
+
+namespace maskjit::device {
+
+/// Turing: fp16 only, no asynchronous copies, products of depth 8.
+struct Sm75 {
+  static constexpr const char *kName = "Sm75";
+  static constexpr bool kAsyncCopy = false, kBf16 = false;
+  static constexpr int kSharedLimit = 64 * 1024; // bytes a block may have
+};
+/// Ampere and everything after it. The limit is that of sm_86, 89 and 120, the smallest of the family.
+struct Sm80 {
+  static constexpr const char *kName = "Sm80";
+  static constexpr bool kAsyncCopy = true, kBf16 = true;
+  static constexpr int kSharedLimit = 99 * 1024;
+};
+
+/// A query tile stays in shared memory, key tiles pass through a ring of kStages. Rows of a query tile are
+/// (position, head) pairs: all query heads of a key head, unless the mask tells heads apart.
+/// With one stage K and V are loaded under each other's products; with two a whole key tile ahead.
+template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, int kWarps_> struct Forward {
+  using Arch = Arch_;
+  static constexpr const char *kName = "Forward";
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
+  static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
+  static constexpr int kSharedBytes = 2 * kHeadDim * (kTileQ + 2 * kStages * kTileK);
+  static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
+  static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
+  static_assert(kSharedBytes <= Arch::kSharedLimit);
+};
+
+/// Few queries: 16 rows a block, the keys of its split dealt out to the warps, kTileK at a time, each warp with a ring
+/// of its own and no barrier until their results are merged.
+template <class Arch_, int kHeadDim_, int kTileK_, int kStages_, int kWarps_> struct Decode {
+  using Arch = Arch_;
+  static constexpr const char *kName = "Decode";
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = 16, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
+  static constexpr int kThreads = 32 * kWarps;
+  static constexpr int kRingBytes = kWarps * kStages * 2 * kTileK * kHeadDim * 2;
+  static constexpr int kMergeBytes = kWarps * kTileQ * (kHeadDim + 2) * 4; // fp32 rows, maximum and sum; over the ring
+  static constexpr int kSharedBytes = 2 * kHeadDim * kTileQ + (kRingBytes > kMergeBytes ? kRingBytes : kMergeBytes);
+  static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && kStages >= 1);
+  static_assert(kSharedBytes <= Arch::kSharedLimit);
+};
+
+/// Gradients of queries: as Forward, with dO beside Q.
+template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, int kWarps_> struct BackwardDq {
+  using Arch = Arch_;
+  static constexpr const char *kName = "BackwardDq";
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
+  static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
+  static constexpr int kSharedBytes = 2 * kHeadDim * (2 * kTileQ + 2 * kStages * kTileK);
+  static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
+  static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
+  static_assert(kSharedBytes <= Arch::kSharedLimit);
+};
+
+/// Gradients of keys and values: a key tile stays, query tiles of all its query heads pass. Where a warp cannot hold
+/// dK and dV of its keys, kSplitD warps share the keys and each holds that part of the head dimension.
+template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, int kWarps_> struct BackwardDkDv {
+  using Arch = Arch_;
+  static constexpr const char *kName = "BackwardDkDv";
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
+  static constexpr int kThreads = 32 * kWarps;
+  static constexpr int kSplitD = kWarps * 16 > kTileK ? kWarps * 16 / kTileK : 1;
+  static constexpr int kRowsPerWarp = kTileK * kSplitD / kWarps;
+  static constexpr int kStatsBytes = 8 * kTileQ; // lse and row sum of each query of a stage
+  static constexpr int kSharedBytes = 2 * kHeadDim * (2 * kTileK + 2 * kStages * kTileQ) + kStages * kStatsBytes;
+  static_assert(kHeadDim % 32 == 0 && kTileQ % 16 == 0 && (kStages == 1 || kStages == 2));
+  static_assert(kTileK * kSplitD == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
+  static_assert(kHeadDim % (16 * kSplitD) == 0 && kSharedBytes <= Arch::kSharedLimit);
+};
+
+} // namespace maskjit::device
