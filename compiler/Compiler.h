@@ -124,6 +124,8 @@ struct CudaKernel {
   std::vector<std::string> options; // for NVRTC
 };
 Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec);
+/// CudaKernel::key alone: derives and prints nothing, so that a cache is asked in microseconds.
+Result<std::string> cudaKey(const Mask &mask, const KernelSpec &spec);
 
 struct DeviceHeader {
   std::string_view name, text;
