@@ -10,7 +10,14 @@ namespace {
 using namespace device;
 
 template <class S> Schedule describe(std::string numbers) {
-  return {fmt::format("{}<{}, {}>", S::kName, S::Arch::kName, numbers), S::kThreads, S::kSharedBytes, S::kTileQ,
+  static_assert(S::kSharedBytes <= S::Arch::kSharedLimit, "does not fit on every architecture of the family");
+  return {fmt::format("{}<{}, {}>", S::kName, S::Arch::kName, numbers),
+          S::Arch::kName,
+          S::kStages,
+          S::kWarps,
+          S::kThreads,
+          S::kSharedBytes,
+          S::kTileQ,
           S::kTileK};
 }
 template <class Arch, int kHeadDim, int kTileQ, int kTileK, int kStages, int kWarps,

@@ -7,7 +7,9 @@ namespace maskjit {
 
 /// A schedule as a generated file names it.
 struct Schedule {
-  std::string type; // "Forward<Sm80, 64, 128, 64, 2, 4>"
+  std::string type;   // "Forward<Sm80, 64, 128, 64, 2, 4>"
+  std::string family; // "Sm80"
+  int stages = 0, warps = 0;
   int threads = 0, sharedBytes = 0;
   int tileQueries = 0, tileKeys = 0; // rows of a query tile: (position, head) pairs; keys of a key tile
 };

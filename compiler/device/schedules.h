@@ -9,14 +9,33 @@ namespace maskjit::device {
 struct Sm75 {
   static constexpr const char *kName = "Sm75";
   static constexpr bool kAsyncCopy = false, kBf16 = false;
-  static constexpr int kSharedLimit = 64 * 1024; // bytes a block may have
+  static constexpr int kSharedLimit = 64 * 1024; // bytes a block of the table's schedules may have
 };
-/// Ampere and everything after it. The limit is that of sm_86, 89 and 120, the smallest of the family.
+/// Ampere and everything after it. The limit is that of sm_86, 89 and 120, the smallest of the family, so that the
+/// table's schedules fit on all of it; one that is asked for by name may take what its architecture has.
 struct Sm80 {
   static constexpr const char *kName = "Sm80";
   static constexpr bool kAsyncCopy = true, kBf16 = true;
   static constexpr int kSharedLimit = 99 * 1024;
 };
+
+// Shared memory of a block, in bytes, from the numbers of its schedule.
+constexpr int forward_shared_bytes(int head_dim, int tile_q, int tile_k, int stages) {
+  return 2 * head_dim * (tile_q + 2 * stages * tile_k);
+}
+constexpr int kDecodeTileQ = 16;
+constexpr int decode_shared_bytes(int head_dim, int tile_k, int stages, int warps) {
+  const int ring = warps * stages * 2 * tile_k * head_dim * 2;
+  const int merge = warps * kDecodeTileQ * (head_dim + 2) * 4; // fp32 rows, maximum and sum; over the ring
+  return 2 * head_dim * kDecodeTileQ + (ring > merge ? ring : merge);
+}
+constexpr int backward_dq_shared_bytes(int head_dim, int tile_q, int tile_k, int stages) {
+  return 2 * head_dim * (2 * tile_q + 2 * stages * tile_k);
+}
+constexpr int backward_dkdv_shared_bytes(int head_dim, int tile_q, int tile_k, int stages) {
+  const int stats = 8 * tile_q; // lse and row sum of each query of a stage
+  return 2 * head_dim * (2 * tile_k + 2 * stages * tile_q) + stages * stats;
+}
 
 /// A query tile stays in shared memory, key tiles pass through a ring of kStages. Rows of a query tile are
 /// (position, head) pairs: all query heads of a key head, unless the mask tells heads apart.
@@ -26,10 +45,9 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr const char *kName = "Forward";
   static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
-  static constexpr int kSharedBytes = 2 * kHeadDim * (kTileQ + 2 * kStages * kTileK);
+  static constexpr int kSharedBytes = forward_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
-  static_assert(kSharedBytes <= Arch::kSharedLimit);
 };
 
 /// Few queries: 16 rows a block, the keys of its split dealt out to the warps, kTileK at a time, each warp with a ring
@@ -37,13 +55,11 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
 template <class Arch_, int kHeadDim_, int kTileK_, int kStages_, int kWarps_> struct Decode {
   using Arch = Arch_;
   static constexpr const char *kName = "Decode";
-  static constexpr int kHeadDim = kHeadDim_, kTileQ = 16, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = kDecodeTileQ, kTileK = kTileK_, kStages = kStages_,
+                       kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kRingBytes = kWarps * kStages * 2 * kTileK * kHeadDim * 2;
-  static constexpr int kMergeBytes = kWarps * kTileQ * (kHeadDim + 2) * 4; // fp32 rows, maximum and sum; over the ring
-  static constexpr int kSharedBytes = 2 * kHeadDim * kTileQ + (kRingBytes > kMergeBytes ? kRingBytes : kMergeBytes);
+  static constexpr int kSharedBytes = decode_shared_bytes(kHeadDim, kTileK, kStages, kWarps);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && kStages >= 1);
-  static_assert(kSharedBytes <= Arch::kSharedLimit);
 };
 
 /// Gradients of queries: as Forward, with dO beside Q.
@@ -52,10 +68,9 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr const char *kName = "BackwardDq";
   static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
-  static constexpr int kSharedBytes = 2 * kHeadDim * (2 * kTileQ + 2 * kStages * kTileK);
+  static constexpr int kSharedBytes = backward_dq_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
-  static_assert(kSharedBytes <= Arch::kSharedLimit);
 };
 
 /// Gradients of keys and values: a key tile stays, query tiles of all its query heads pass. Where a warp cannot hold
@@ -67,11 +82,10 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kSplitD = kWarps * 16 > kTileK ? kWarps * 16 / kTileK : 1;
   static constexpr int kRowsPerWarp = kTileK * kSplitD / kWarps;
-  static constexpr int kStatsBytes = 8 * kTileQ; // lse and row sum of each query of a stage
-  static constexpr int kSharedBytes = 2 * kHeadDim * (2 * kTileK + 2 * kStages * kTileQ) + kStages * kStatsBytes;
+  static constexpr int kSharedBytes = backward_dkdv_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
   static_assert(kHeadDim % 32 == 0 && kTileQ % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileK * kSplitD == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
-  static_assert(kHeadDim % (16 * kSplitD) == 0 && kSharedBytes <= Arch::kSharedLimit);
+  static_assert(kHeadDim % (16 * kSplitD) == 0);
 };
 
 } // namespace maskjit::device
