@@ -9,21 +9,37 @@
 
 namespace maskjit {
 
+/// Safe to use from many threads.
 class Tokenizer {
 public:
-  /// Reads `directory`/tokenizer.json (and tokenizer_config.json). Throws std::runtime_error naming file and field.
+  /// Reads `directory`/tokenizer.json. Throws std::runtime_error naming file and field.
   static std::shared_ptr<const Tokenizer> load(const std::string &directory);
+  /// o200k_harmony from tiktoken's file of o200k_base, for where there is no tokenizer.json.
+  static std::shared_ptr<const Tokenizer> fromO200k(const std::string &tiktokenFile);
+
   /// Special tokens in the text become their ids unless `specials` is false. Invalid UTF-8 becomes U+FFFD.
   std::vector<int64_t> encode(std::string_view text, bool specials = true) const;
-  /// Bytes of the ids; special tokens are left out if `skipSpecials`.
+  /// Only the special tokens in `allowed` become their ids.
+  std::vector<int64_t> encodeAllowing(std::string_view text, const std::vector<int64_t> &allowed) const;
+
+  /// Bytes of the ids, which need not be UTF-8 (see replaceInvalidUtf8); special tokens are left out if `skipSpecials`.
+  /// Ids of no token are left out: a model's vocabulary may be padded beyond the tokenizer's.
   std::string decode(const std::vector<int64_t> &ids, bool skipSpecials = false) const;
+
   /// -1 if the text is not one token.
   int64_t tokenId(std::string_view token) const;
+  bool isSpecial(int64_t id) const;
+  /// One more than the largest id.
   int64_t vocabSize() const;
 
-private:
   struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl(std::move(impl)) {}
+
+private:
   std::shared_ptr<const Impl> impl;
 };
+
+/// Every maximal ill-formed part becomes one U+FFFD (Unicode 16, section 3.9).
+std::string replaceInvalidUtf8(std::string_view bytes);
 
 } // namespace maskjit
