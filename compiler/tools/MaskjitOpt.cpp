@@ -2,13 +2,14 @@
 // The pass driver: one pass at a time on textual IR.
 #include "compiler/tools/MaskjitOpt.h"
 #include "compiler/transforms/Passes.h"
+#include "dialects/attn/AttnDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
 int maskjit::maskjitOptMain(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  registry.insert<mask::MaskDialect, mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::func::FuncDialect>();
+  registry.insert<mask::MaskDialect, attn::AttnDialect, mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::func::FuncDialect>();
   registerMaskPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
