@@ -24,4 +24,26 @@ def MaskSpecialize : Pass<"mask-specialize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
+// ---- attention ----
+
+def AttnChooseSchedule : Pass<"attn-choose-schedule", "::mlir::ModuleOp"> {
+  let summary = "give every attention a schedule that fits an architecture";
+  let description = [{
+    An operation without a schedule takes the table's (compiler/device/ScheduleTable.cpp) for its element type and head
+    dimension. One that has a schedule, from a tuner or by hand, keeps it if the architecture has the instructions and
+    the shared memory; else the pass fails and says what would fit.
+
+    ```mlir
+    %o, %l = attn.forward @m scale 0.125 (%q, %k, %v) : ...  // arch=sm_90a, tensor<?x64x?x64xbf16>
+    ```
+    becomes
+    ```mlir
+    %o, %l = attn.forward @m scale 0.125 (%q, %k, %v)
+      {schedule = #attn.schedule<kernel = forward, family = "Sm80", tile_queries = 128, tile_keys = 64, stages = 2, warps = 4>} : ...
+    ```
+  }];
+  let options = [Option<"arch", "arch", "std::string", "\"sm_90a\"", "one of sm_75 80 86 89 90a 100 103 120">];
+  let dependentDialects = ["::maskjit::attn::AttnDialect"];
+}
+
 #endif

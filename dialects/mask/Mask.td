@@ -65,7 +65,7 @@ def Mask_ParamAttr : AttrDef<Mask_Dialect, "Param"> {
   let summary = "declaration of one parameter";
   let description = [{
     ```mlir
-    #mask.decl<"window", axis = none, min = 1, max = 268435456, isStatic = false, isSorted = false, isFloat = false, defaultValue = 128 : i64>
+    #mask.decl<name = "window", axis = none, min = 1, max = 268435456, isStatic = false, isSorted = false, isFloat = false, defaultValue = 128 : i64>
     ```
     `min` and `max` bound the values (inclusive; 0 for fp32 parameters). A sorted array does not descend along its axis.
     `defaultValue` is an i64 or f32 attribute, or absent: then a caller must give the value. A default of `max` for a
