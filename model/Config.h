@@ -22,6 +22,11 @@ struct Config {
 
   /// Reads `directory`/config.json and generation_config.json. Throws std::runtime_error naming file and field.
   static Config load(const std::string &directory);
+  /// The same from the text of config.json; `file` names it in messages.
+  static Config parse(const std::string &text, const std::string &file);
+  /// Text of a config.json: `json` as it was read, or all fields, with `dtype` ("bfloat16", "float32") and without
+  /// the description of a quantization.
+  std::string toJson(const std::string &dtype) const;
 };
 
 } // namespace maskjit

@@ -6,6 +6,7 @@
 #include "model/Lora.h"
 #include <ATen/core/Tensor.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,11 @@ struct Batch {
   at::Tensor positionIds;   // [B, T] int64; undefined: counted from each row's (document's) first real token
 };
 
-/// What the layers leave.
+/// What the layers leave; zeros where padding is.
 struct HiddenStates {
-  at::Tensor last;                       // [B, T, hidden] after the final norm
-  std::vector<at::Tensor> routerLogits;  // a layer, [B, T, experts], if asked for
-  std::vector<at::Tensor> layers;        // a layer, [B, T, hidden], if asked for
+  at::Tensor last;                      // [B, T, hidden] after the final norm
+  std::vector<at::Tensor> routerLogits; // a layer, [B, T, experts], if asked for
+  std::vector<at::Tensor> layers;       // a layer, [B, T, hidden], if asked for
 };
 struct ForwardOptions {
   bool routerLogits = false, layers = false;
@@ -36,10 +37,13 @@ public:
   static std::shared_ptr<GptOss> load(const std::string &directory, at::Device device, at::ScalarType dtype);
   /// A model with random weights (normal, initializer_range), for warm starts and benchmarks.
   static std::shared_ptr<GptOss> random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed);
-  /// Writes config.json and model.safetensors as `save_pretrained` does (BF16 or F32).
-  void save(const std::string &directory) const;
+  /// Writes config.json, generation_config.json and model.safetensors as `save_pretrained` does, in `dtype` (kBFloat16
+  /// or kFloat; default: the model's own).
+  void save(const std::string &directory, std::optional<at::ScalarType> dtype = std::nullopt) const;
 
   const Config &config() const;
+  at::Device device() const;
+  at::ScalarType dtype() const;
   /// Differentiable in the adapter's parameters and in every parameter that requires gradients.
   /// With a cache: the tokens follow those that the cache holds, and are appended to it (no gradients).
   HiddenStates forward(const Batch &batch, KvCache *cache = nullptr, const ForwardOptions &options = {}) const;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Generation of a batch of sequences with a KV cache: prefill, then a token a step until every sequence has stopped.
+#pragma once
+#include "model/GptOss.h"
+#include "model/Sampling.h"
+#include <functional>
+
+namespace maskjit {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t maxNewTokens = 128;
+  /// A sequence ends with the first of these, which is its last token. Empty: the model's eosTokenIds.
+  std::vector<int64_t> stopTokens;
+  bool ignoreStops = false; // run to maxNewTokens
+  /// The number that stands for each prompt in the random draws. Empty: 0, 1, 2, ... Equal numbers under the same seed
+  /// draw the same, so give every sequence of a run its own.
+  std::vector<uint64_t> sequences;
+};
+
+struct Generation {
+  std::vector<int64_t> tokens; // without the prompt, with the stop token
+  std::vector<float> logProbs; // a token, at the sampling temperature (see Sample::logProbs)
+  bool finished = false;       // ended by a stop token, not by length
+};
+
+/// Called for each token as it is drawn, in the order of prompts; false stops the generation of all.
+using TokenCallback = std::function<bool(size_t prompt, int64_t token, float logProb)>;
+
+/// Prompts are token ids, each not empty. Results in the order of prompts. A sequence's tokens depend on its own
+/// prompt, seed and number; sequences that have stopped are dropped from the following steps.
+std::vector<Generation> generate(const GptOss &model, const std::vector<std::vector<int64_t>> &prompts,
+                                 const GenerateOptions &options, const TokenCallback &callback = {});
+
+} // namespace maskjit

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Rotary position embedding with YaRN's frequencies.
+#pragma once
+#include "model/Config.h"
+#include <ATen/core/Tensor.h>
+
+namespace maskjit {
+
+/// Angles' cosines and sines, [N, 1, D / 2] fp32, YaRN's attention factor in both.
+struct RopeAngles {
+  at::Tensor cos, sin;
+};
+
+class Rope {
+public:
+  Rope(const Config &config, at::Device device);
+  RopeAngles angles(const at::Tensor &positions) const; // [N] int64
+
+private:
+  at::Tensor frequencies; // [D / 2] fp32
+  double factor = 1;
+};
+
+/// Turns the pairs (x[i], x[i + D/2]) of x [N, H, D].
+at::Tensor rotate(const at::Tensor &x, const RopeAngles &angles);
+
+} // namespace maskjit

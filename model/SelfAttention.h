@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The attention half of a layer: projections, rope, the compiled kernel of the layer's mask, output projection.
+#pragma once
+#include "model/Rope.h"
+#include "model/Rows.h"
+#include "model/Weights.h"
+
+namespace maskjit {
+
+/// What all layers of one forward pass share.
+class AttentionPlan {
+public:
+  AttentionPlan(const Rows &rows, const Rope &rope, const Config &config, at::Device device, KvCache *cache);
+
+  /// x [N, hidden], normalised -> [N, hidden]. With a cache the layer's keys and values are appended to it.
+  at::Tensor run(const at::Tensor &x, int64_t layer, const LayerWeights &weights, const Lora *lora) const;
+  /// Counts the tokens that all layers have appended.
+  void finish() const;
+
+private:
+  at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t layer,
+                    const at::Tensor &sinks) const;
+
+  const Rows &rows;
+  const Config &config;
+  KvCache *cache;
+  RopeAngles angles;
+  std::string fullMask, slidingMask;
+  std::vector<at::Tensor> fullParams, slidingParams;
+  at::Tensor pages, slots, lengths; // where the new tokens go; [B] keys in the cache with them
+};
+
+/// x W^T + b, and scaling * x A^T B^T where there are factors.
+at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const LoraPair *lora,
+                   double scaling);
+
+} // namespace maskjit
