@@ -15,6 +15,8 @@ public:
   /// Opens `directory`/model.safetensors, else the shards of model.safetensors.index.json. Throws std::runtime_error
   /// if a file or a tensor of the index is missing, or one name stands in two shards.
   static Checkpoint open(const std::string &directory);
+  /// Opens one file of `directory`.
+  static Checkpoint openFile(const std::string &directory, const std::string &file);
 
   bool has(const std::string &name) const { return tensors.count(name); }
   /// The record, marked as read; null and a problem if there is none, or if dtype or shape are not as expected.

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model: embedding, layers of attention and experts on packed rows, final norm, head.
+#include "model/GptOss.h"
+#include "model/Experts.h"
+#include "model/JsonFields.h"
+#include "model/Norm.h"
+#include "model/SelfAttention.h"
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <filesystem>
+
+namespace maskjit {
+
+struct GptOss::Impl {
+  Config config;
+  Weights weights;
+  at::Device device;
+  at::ScalarType dtype;
+  Rope rope;
+
+  Impl(Config config, Weights weights, at::Device device, at::ScalarType dtype)
+      : config(std::move(config)), weights(std::move(weights)), device(device), dtype(dtype),
+        rope(this->config, device) {}
+};
+
+namespace {
+
+void checkPlacement(at::Device device, at::ScalarType dtype) {
+  if (dtype != at::kFloat && dtype != at::kBFloat16)
+    throw std::runtime_error(std::string("dtype: expected float32 or bfloat16, got ") + c10::toString(dtype));
+  if (device.is_cpu() && dtype != at::kFloat)
+    throw std::runtime_error("dtype: the CPU's attention kernels compute in float32; load the model as float32 there");
+}
+
+} // namespace
+
+std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype) {
+  checkPlacement(device, dtype);
+  Config config = Config::load(directory);
+  Weights weights = loadWeights(directory, config, device, dtype);
+  return std::make_shared<GptOss>(std::make_shared<Impl>(std::move(config), std::move(weights), device, dtype));
+}
+
+std::shared_ptr<GptOss> GptOss::random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed) {
+  checkPlacement(device, dtype);
+  return std::make_shared<GptOss>(
+      std::make_shared<Impl>(config, randomWeights(config, device, dtype, seed), device, dtype));
+}
+
+void GptOss::save(const std::string &directory, std::optional<at::ScalarType> dtype) const {
+  const at::ScalarType as = dtype.value_or(impl->dtype);
+  if (as != at::kFloat && as != at::kBFloat16)
+    throw std::runtime_error(std::string("dtype: checkpoints are written as float32 or bfloat16, not ") +
+                             c10::toString(as));
+  std::filesystem::create_directories(directory);
+  saveWeights(impl->weights, impl->config, directory, as);
+  writeTextFile(directory + "/config.json", impl->config.toJson(as == at::kFloat ? "float32" : "bfloat16"));
+  nlohmann::ordered_json generation = {{"eos_token_id", impl->config.eosTokenIds}};
+  if (impl->config.padTokenId >= 0)
+    generation["pad_token_id"] = impl->config.padTokenId;
+  writeTextFile(directory + "/generation_config.json", generation.dump(2) + "\n");
+}
+
+const Config &GptOss::config() const { return impl->config; }
+at::Device GptOss::device() const { return impl->device; }
+at::ScalarType GptOss::dtype() const { return impl->dtype; }
+
+HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOptions &options) const {
+  const bool gradients = at::GradMode::is_enabled() && !cache;
+  at::AutoGradMode mode(gradients);
+  const Config &config = impl->config;
+  const Rows rows(batch, config, impl->device, cache);
+  TORCH_CHECK(!cache || cache->written + rows.longest <= cache->capacity, "the KV cache has room for ",
+              cache ? cache->capacity : 0, " tokens a sequence and holds ", cache ? cache->written : 0, "; ",
+              rows.longest, " more do not fit");
+  const AttentionPlan attention(rows, impl->rope, config, impl->device, cache);
+  const Lora *lora = adapterEnabled ? adapter.get() : nullptr;
+  HiddenStates out;
+  at::Tensor x = at::embedding(impl->weights.embedding, rows.ids);
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const LayerWeights &weights = impl->weights.layers[i];
+    x = x + attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps), i, weights, lora);
+    const at::Tensor normal = rmsNorm(x, weights.postNorm, config.rmsNormEps);
+    const Routing routing = route(normal, weights, config.expertsPerToken);
+    ExpertLora experts;
+    if (lora)
+      experts = {lora->find(i, "experts.gate_up_proj"), lora->find(i, "experts.down_proj"), lora->scaling()};
+    x = x + runExperts(normal, routing, weights, config, experts);
+    if (options.routerLogits)
+      out.routerLogits.push_back(rows.unpack(routing.logits));
+    if (options.layers)
+      out.layers.push_back(rows.unpack(x));
+  }
+  attention.finish();
+  out.last = rows.unpack(rmsNorm(x, impl->weights.norm, config.rmsNormEps));
+  return out;
+}
+
+at::Tensor GptOss::logits(const at::Tensor &hidden) const {
+  return at::linear(hidden, impl->weights.head).to(at::kFloat);
+}
+
+std::vector<std::pair<std::string, at::Tensor>> GptOss::parameters() const {
+  std::vector<std::pair<std::string, at::Tensor>> all;
+  visitWeights(impl->weights, impl->config,
+               [&](const std::string &name, const std::vector<int64_t> &, at::Tensor &t) { all.push_back({name, t}); });
+  return all;
+}
+
+} // namespace maskjit

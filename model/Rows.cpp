@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Moves rows between the caller's batch, the packed rows and attention's layout; every gradient is a gather as well.
+#include "model/Rows.h"
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace maskjit {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+/// index_select whose gradient gathers too. `gradientPlaces` [m, copies]: where in the result the copies of source row
+/// i went. Rows of the source that went nowhere have no entry: then `sources` [m] says which rows those m are.
+struct GatherRows : Function<GatherRows> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &index,
+                            const at::Tensor &gradientPlaces, const at::Tensor &sources) {
+    context->save_for_backward({gradientPlaces, sources});
+    context->saved_data["rows"] = x.size(0);
+    return x.index_select(0, index);
+  }
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &places = saved[0], &sources = saved[1];
+    at::Tensor dx = gradients[0].index_select(0, places.flatten());
+    if (places.size(1) > 1) {
+      std::vector<int64_t> shape = dx.sizes().vec();
+      shape[0] = places.size(1);
+      shape.insert(shape.begin(), places.size(0));
+      dx = dx.view(shape).sum(1);
+    }
+    if (sources.defined()) {
+      std::vector<int64_t> shape = dx.sizes().vec();
+      shape[0] = context->saved_data["rows"].toInt();
+      dx = at::zeros(shape, dx.options()).index_copy_(0, sources, dx);
+    }
+    return {dx, {}, {}, {}};
+  }
+};
+
+struct HostLayout {
+  std::vector<int64_t> callerSlots, alignedSlots, slotRows, positions, sequences, places;
+  std::vector<int32_t> lengths, documents;
+};
+
+/// The first and the length of a row's real tokens, which are contiguous.
+std::pair<int64_t, int64_t> realTokens(const int64_t *mask, int64_t T, int64_t row) {
+  int64_t begin = 0, end = T;
+  while (begin < T && mask[begin] == 0)
+    ++begin;
+  while (end > begin && mask[end - 1] == 0)
+    --end;
+  for (int64_t t = begin; t < end; ++t)
+    TORCH_CHECK(mask[t] == 1, "attention_mask: expected 0 or 1 with all ones of a row in one piece, got ", mask[t],
+                " at row ", row, ", column ", t, " between real tokens");
+  return {begin, end - begin};
+}
+
+at::Tensor onHost(const at::Tensor &x, at::ScalarType dtype) { return x.to(at::kCPU, dtype).contiguous(); }
+
+void checkBatch(const Batch &batch, const Config &config, const KvCache *cache) {
+  TORCH_CHECK(batch.inputIds.defined() && batch.inputIds.dim() == 2 && batch.inputIds.scalar_type() == at::kLong &&
+                  batch.inputIds.numel() > 0,
+              "input_ids: expected int64 [B, T], neither of them 0");
+  for (auto [tensor, name] : {std::pair(&batch.attentionMask, "attention_mask"), {&batch.positionIds, "position_ids"}})
+    TORCH_CHECK(!tensor->defined() || tensor->sizes() == batch.inputIds.sizes(), name, ": expected the shape of ",
+                "input_ids, ", batch.inputIds.sizes(), ", got ", tensor->sizes());
+  const at::Tensor &documents = batch.documents;
+  TORCH_CHECK(!documents.defined() || documents.sizes() == batch.inputIds.sizes() ||
+                  (documents.dim() == 1 && documents.size(0) == batch.inputIds.size(1)),
+              "document_ids: expected [T] or [B, T] of input_ids, ", batch.inputIds.sizes(), ", got ",
+              documents.defined() ? documents.sizes() : at::IntArrayRef());
+  TORCH_CHECK(!documents.defined() || !cache, "document_ids: packed rows cannot be appended to a KV cache");
+  TORCH_CHECK(!cache || cache->batch() == batch.inputIds.size(0), "input_ids: the KV cache holds ",
+              cache ? cache->batch() : 0, " sequences, got ", batch.inputIds.size(0));
+  if (batch.inputIds.is_cpu()) { // on a GPU the check would wait for it; the embedding checks there
+    const int64_t low = batch.inputIds.min().item<int64_t>(), high = batch.inputIds.max().item<int64_t>();
+    TORCH_CHECK(low >= 0 && high < config.vocabSize, "input_ids: expected ids in 0..", config.vocabSize - 1, ", got ",
+                low < 0 ? low : high);
+  }
+}
+
+/// Positions count from the first real token of a row, or of a document.
+HostLayout layOut(const Batch &batch, int64_t B, int64_t T, const std::vector<std::pair<int64_t, int64_t>> &spans,
+                  int64_t L) {
+  constexpr int32_t kPadDocument = 1 << 28; // sorts behind every document id
+  HostLayout out;
+  at::Tensor documents;
+  if (batch.documents.defined()) {
+    documents = onHost(batch.documents, at::kInt).expand({B, T}).contiguous();
+    out.documents.assign(B * L, kPadDocument);
+  }
+  out.slotRows.assign(B * L, 0);
+  for (int64_t b = 0; b < B; ++b) {
+    const auto [begin, length] = spans[b];
+    out.lengths.push_back(length);
+    int64_t start = 0; // of the document
+    for (int64_t j = 0; j < length; ++j) {
+      out.slotRows[b * L + j] = out.callerSlots.size();
+      out.callerSlots.push_back(b * T + begin + j);
+      out.alignedSlots.push_back(b * L + j);
+      out.sequences.push_back(b);
+      out.places.push_back(j);
+      if (documents.defined()) {
+        const int32_t *ids = documents.const_data_ptr<int32_t>() + b * T + begin;
+        TORCH_CHECK(ids[j] >= 0 && ids[j] < kPadDocument && (j == 0 || ids[j - 1] <= ids[j]),
+                    "document_ids: expected ascending ids in 0..", kPadDocument - 1, ", got ", ids[j], " at row ", b,
+                    ", column ", begin + j);
+        if (j && ids[j] != ids[j - 1])
+          start = j;
+        out.documents[b * L + j] = ids[j];
+      }
+      out.positions.push_back(j - start);
+    }
+  }
+  return out;
+}
+
+template <class T> at::Tensor toDevice(const std::vector<T> &values, at::Device device) {
+  return at::tensor(at::ArrayRef<T>(values), at::CPU(c10::CppTypeToScalarType<T>::value)).to(device);
+}
+
+} // namespace
+
+Rows::Rows(const Batch &batch, const Config &config, at::Device device, const KvCache *cache) {
+  checkBatch(batch, config, cache);
+  B = batch.inputIds.size(0), T = batch.inputIds.size(1), L = T, n = B * T, longest = T;
+  std::vector<std::pair<int64_t, int64_t>> spans(B, {0, T});
+  bool padded = false;
+  if (batch.attentionMask.defined()) {
+    const at::Tensor mask = onHost(batch.attentionMask, at::kLong);
+    L = n = 0;
+    for (int64_t b = 0; b < B; ++b) {
+      spans[b] = realTokens(mask.const_data_ptr<int64_t>() + b * T, T, b);
+      L = std::max(L, spans[b].second);
+      n += spans[b].second;
+    }
+    TORCH_CHECK(n > 0, "attention_mask: there is no real token in the batch");
+    padded = n != B * T;
+    longest = L;
+  }
+  const at::Tensor ids = batch.inputIds.to(device);
+  if (padded || batch.documents.defined()) {
+    const HostLayout host = layOut(batch, B, T, spans, L);
+    if (padded) {
+      callerSlots = toDevice(host.callerSlots, device);
+      alignedSlots = toDevice(host.alignedSlots, device);
+      slotRows = toDevice(host.slotRows, device);
+    }
+    if (batch.documents.defined())
+      documents = toDevice(host.documents, device).view({B, L});
+    lengths = toDevice(host.lengths, device);
+    sequences = toDevice(host.sequences, device);
+    places = toDevice(host.places, device);
+    positions = toDevice(host.positions, device);
+  } else {
+    const auto options = ids.options();
+    lengths = at::full({B}, T, options.dtype(at::kInt));
+    places = at::arange(T, options).expand({B, T}).flatten();
+    positions = places;
+    if (cache)
+      sequences = at::arange(B, options).unsqueeze(1).expand({B, T}).flatten();
+  }
+  this->ids = pack(ids);
+  if (cache) {
+    places = places + cache->length.to(at::kLong).index_select(0, sequences);
+    positions = places;
+  }
+  if (batch.positionIds.defined())
+    positions = pack(batch.positionIds.to(device, at::kLong));
+}
+
+at::Tensor Rows::pack(const at::Tensor &x) const {
+  const at::Tensor flat = x.flatten(0, 1);
+  return callerSlots.defined() ? flat.index_select(0, callerSlots) : flat;
+}
+
+at::Tensor Rows::unpack(const at::Tensor &rows) const {
+  std::vector<int64_t> shape = rows.sizes().vec();
+  shape[0] = B * T;
+  const at::Tensor flat =
+      callerSlots.defined() ? at::zeros(shape, rows.options()).index_copy(0, callerSlots, rows) : rows;
+  shape[0] = T;
+  shape.insert(shape.begin(), B);
+  return flat.reshape(shape);
+}
+
+at::Tensor Rows::align(const at::Tensor &rows) const {
+  // What stands past a sequence's end gets no gradient: no real query sees those keys, and their queries' outputs are
+  // dropped by flatten.
+  const at::Tensor all =
+      alignedSlots.defined() ? GatherRows::apply(rows, slotRows, alignedSlots.unsqueeze(1), at::Tensor()) : rows;
+  return all.view({B, L, rows.size(1), rows.size(2)}).transpose(1, 2);
+}
+
+at::Tensor Rows::flatten(const at::Tensor &x) const {
+  const at::Tensor all = x.transpose(1, 2).reshape({B * L, x.size(1) * x.size(3)});
+  if (!alignedSlots.defined())
+    return all;
+  const at::Tensor places = at::arange(n, alignedSlots.options()).unsqueeze(1);
+  return GatherRows::apply(all, alignedSlots, places, alignedSlots);
+}
+
+at::Tensor permuteRows(const at::Tensor &x, const at::Tensor &order, const at::Tensor &inverse, int64_t copies) {
+  const at::Tensor index = copies == 1 ? order : at::floor_divide(order, copies);
+  return GatherRows::apply(x, index, inverse.view({-1, copies}), at::Tensor());
+}
+
+} // namespace maskjit

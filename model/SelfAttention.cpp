@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which mask a layer runs, with which parameters, in training, prefill, decode and packed rows.
+#include "model/SelfAttention.h"
+#include "runtime/torch/Attention.h"
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+namespace maskjit {
+
+at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const LoraPair *lora,
+                   double scaling) {
+  const at::Tensor y = at::linear(x, weight, bias);
+  if (!lora)
+    return y;
+  const at::ScalarType dtype = x.scalar_type();
+  return at::addmm(y, at::linear(x, lora->a.to(dtype)), lora->b.to(dtype).t(), 1, scaling);
+}
+
+AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &config, at::Device device,
+                             KvCache *cache)
+    : rows(rows), config(config), cache(cache), angles(rope.angles(rows.positions)) {
+  const at::Tensor window = at::full({}, config.slidingWindow, at::TensorOptions(at::kInt).device(device));
+  if (rows.documents.defined()) {
+    fullMask = "packed_documents", slidingMask = "packed_window";
+    fullParams = {rows.documents}, slidingParams = {rows.documents, window};
+    return;
+  }
+  // gpt_oss_full(q_offset, left_pad, kv_len), gpt_oss_sliding(window, q_offset, left_pad, kv_len): rows hold no left
+  // padding, and what stands past their end is behind every real query.
+  fullMask = "gpt_oss_full", slidingMask = "gpt_oss_sliding";
+  slidingParams = {window};
+  if (!cache)
+    return;
+  fullParams = {cache->length}, slidingParams = {window, cache->length};
+  lengths = cache->length + rows.lengths;
+  std::tie(pages, slots) = cache->locate(rows.sequences, rows.places);
+}
+
+at::Tensor AttentionPlan::attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t layer,
+                                 const at::Tensor &sinks) const {
+  const std::string &mask = config.sliding[layer] ? slidingMask : fullMask;
+  const std::vector<at::Tensor> &params = config.sliding[layer] ? slidingParams : fullParams;
+  if (!cache)
+    return std::get<0>(attention(rows.align(q), rows.align(k), rows.align(v), sinks, mask, params));
+  cache->write(layer, k, v, pages, slots);
+  return std::get<0>(attention_cached(rows.align(q), cache->k[layer], cache->v[layer], cache->pageTable, lengths, sinks,
+                                      mask, params));
+}
+
+at::Tensor AttentionPlan::run(const at::Tensor &x, int64_t layer, const LayerWeights &weights, const Lora *lora) const {
+  const auto factors = [&](const char *target) { return lora ? lora->find(layer, target) : nullptr; };
+  const double scaling = lora ? lora->scaling() : 0;
+  const int64_t n = x.size(0), dim = config.headDim;
+  const at::Tensor q = project(x, weights.qWeight, weights.qBias, factors("q_proj"), scaling);
+  const at::Tensor k = project(x, weights.kWeight, weights.kBias, factors("k_proj"), scaling);
+  const at::Tensor v = project(x, weights.vWeight, weights.vBias, factors("v_proj"), scaling);
+  const at::Tensor out =
+      attend(rotate(q.view({n, config.headsQ, dim}), angles), rotate(k.view({n, config.headsKv, dim}), angles),
+             v.view({n, config.headsKv, dim}), layer, weights.sinks);
+  return project(rows.flatten(out), weights.oWeight, weights.oBias, factors("o_proj"), scaling);
+}
+
+void AttentionPlan::finish() const {
+  if (!cache)
+    return;
+  cache->length = lengths;
+  cache->written += rows.longest;
+}
+
+} // namespace maskjit
