@@ -30,5 +30,10 @@
 // shared memory (above 48 KiB raise the function's limit) and kThreads threads; the others none, and threads as named.
 // Nothing may be launched with an empty grid. No entry uses atomics: results repeat bit for bit.
 #pragma once
+#include "attention_backward.cuh"
+#include "attention_backward_dkdv.cuh"
+#include "attention_backward_dq.cuh"
+#include "attention_decode.cuh"
+#include "attention_forward.cuh"
 #include "mask.cuh"
 #include "schedules.h"
