@@ -109,7 +109,7 @@ struct KernelSpec {
   DType dtype = DType::F32;
   int headDim = 64;      // 32, 64, 96, 128 or 256
   int headsPerKeyHead = 1; // query heads that share a key head
-  std::string arch;      // "sm_75" ... "sm_120"; the CPU target has its own functions
+  std::string arch;      // "sm_75" ... "sm_120"; compileForCpu compiles for the machine at hand
 };
 
 /// A CUDA C++ file and what a launcher needs to know of it.
@@ -143,6 +143,7 @@ public:
   virtual ~CpuKernel() = default;
   virtual Entry entry(std::string_view name) const = 0; // null if there is none of that name
 };
-Result<std::shared_ptr<const CpuKernel>> compileForCpu(const Mask &mask, DType dtype, int headDim);
+/// Reads spec.phase (Decode is Forward here), dtype and headDim.
+Result<std::shared_ptr<const CpuKernel>> compileForCpu(const Mask &mask, const KernelSpec &spec);
 
 } // namespace maskjit
