@@ -58,7 +58,7 @@ const std::vector<Row> &table(bool turing) {
       {96, tiled<Sm75, 96, 64, 64, 1, 4, Forward>(), decode<Sm75, 96, 16, 1, 4>(),
        tiled<Sm75, 96, 64, 64, 1, 4, BackwardDq>(), tiled<Sm75, 96, 32, 64, 1, 4, BackwardDkDv>()},
       {128, tiled<Sm75, 128, 64, 64, 1, 4, Forward>(), decode<Sm75, 128, 16, 1, 4>(),
-       tiled<Sm75, 128, 64, 32, 1, 4, BackwardDq>(), tiled<Sm75, 128, 32, 64, 1, 4, BackwardDkDv>()},
+       tiled<Sm75, 128, 64, 32, 1, 4, BackwardDq>(), tiled<Sm75, 128, 16, 64, 1, 4, BackwardDkDv>()},
       {256, tiled<Sm75, 256, 64, 32, 1, 4, Forward>(), decode<Sm75, 256, 16, 1, 2>(),
        tiled<Sm75, 256, 32, 32, 1, 2, BackwardDq>(), tiled<Sm75, 256, 16, 32, 1, 4, BackwardDkDv>()},
   };

@@ -113,7 +113,7 @@ __device__ void backward_dkdv(const AttentionArgs &args, const Param *params) {
   extern __shared__ __align__(128) char shared[];
   const SharedTile<kHeadDim> k_tile = {shared_address(shared)}, v_tile = {k_tile.base + 2 * kHeadDim * kTileK};
   const u32 ring = v_tile.base + 2 * kHeadDim * kTileK;
-  constexpr int kStageBytes = 2 * kQueryBytes + S::kStatsBytes;
+  constexpr int kStageBytes = 2 * kQueryBytes + 8 * kTileQ; // (lse, row sum) of each query at the end
 
   const int batch = blockIdx.z, kv_head = blockIdx.y, thread = threadIdx.x, lane = lane_index();
   const int warps_of_keys = S::kWarps / S::kSplitD, warp_row = warp_index() % warps_of_keys * S::kRowsPerWarp;

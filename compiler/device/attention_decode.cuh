@@ -54,10 +54,11 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
     ahead = tiles.next(ahead + kStride, kStride);
   }
   copy_wait<Arch, (kStages > 1 ? kStages - 1 : 0)>();
-  __syncthreads(); // Q has come
-  u32 q[kHeadDim / 16][4];
+  __syncthreads();                         // Q has come
+  constexpr bool kKeepQ = kHeadDim <= 128; // in registers; more would not fit beside the output
+  u32 q[kKeepQ ? kHeadDim / 16 : 1][4];
 #pragma unroll
-  for (int step = 0; step < kHeadDim / 16; ++step)
+  for (int step = 0; kKeepQ && step < kHeadDim / 16; ++step)
     load_left(q[step], q_tile, 0, step);
 
   QueryRows<Mask, 1> rows = {mask, args.scale, keys_end};
@@ -79,15 +80,10 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
     }
     float s[1][kTileK / 8][4], correction[1][2];
     clear(s);
-#pragma unroll
-    for (int step = 0; step < kHeadDim / 16; ++step)
-#pragma unroll
-      for (int n = 0; n < kTileK / 16; ++n) {
-        u32 k[4];
-        load_matrices(k, k_tile(stage).at(16 * n + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
-        mma<Arch, T>(s[0][2 * n], q[step], k[0], k[1]);
-        mma<Arch, T>(s[0][2 * n + 1], q[step], k[2], k[3]);
-      }
+    if constexpr (kKeepQ)
+      multiply_transposed<Arch, T, kTileK>(s, q, k_tile(stage));
+    else
+      multiply_transposed<Arch, T, 1, kTileK>(s, q_tile, 0, k_tile(stage));
     if (tiles.is_full(key) && key + kTileK <= tiles.keys.end)
       softmax.template step<false, kTileK>(s, correction, rows, key);
     else

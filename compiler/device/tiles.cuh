@@ -96,7 +96,9 @@ template <class Arch, int kHeadDim, int kRows, int kThreads, class Rows>
 __device__ void load_tile(SharedTile<kHeadDim> tile, const Rows &rows, int first, Range exist, int thread) {
   constexpr int kChunks = kHeadDim / 8, kAll = kRows * kChunks, kSteps = (kAll + kThreads - 1) / kThreads;
   constexpr int kBatch = kSteps < 4 ? kSteps : 4; // loads under way at a time where they pass through registers
-  constexpr int kUnroll = kSteps > 8 ? 4 : kSteps; // addresses of all steps at once would not fit the registers
+  constexpr int kUnroll = kSteps < 8       ? kSteps
+                          : kHeadDim > 128 ? 2
+                                           : 4; // addresses of all steps at once would not fit the registers
   if (Arch::kAsyncCopy && rows.aligned) {
 #pragma unroll kUnroll
     for (int step = 0; step < kSteps; ++step) {
@@ -144,7 +146,22 @@ template <int kHeadDim> __device__ void load_left(u32 (&a)[4], SharedTile<kHeadD
   load_matrices(a, tile.at(row + lane_index() % 16, 2 * step + lane_index() / 16));
 }
 
-/// d += A B^T: 16 kM rows of `a` from `row` on, the first kColumns rows of `b`, summed along the head dimension.
+/// d += A B^T for one step of 16 along the head dimension; B is the first kColumns rows of `b`.
+template <class Arch, class T, int kM, int kColumns, int kHeadDim>
+__device__ void multiply_step(float (&d)[kM][kColumns / 8][4], const u32 (&left)[kM][4], SharedTile<kHeadDim> b,
+                              int step) {
+#pragma unroll
+  for (int n = 0; n < kColumns / 16; ++n) {
+    u32 right[4];
+    load_matrices(right, b.at(16 * n + lane_index() / 16 * 8 + lane_index() % 8, 2 * step + lane_index() / 8 % 2));
+#pragma unroll
+    for (int m = 0; m < kM; ++m) {
+      mma<Arch, T>(d[m][2 * n], left[m], right[0], right[1]);
+      mma<Arch, T>(d[m][2 * n + 1], left[m], right[2], right[3]);
+    }
+  }
+}
+/// d += A B^T: A is 16 kM rows of `a` from `row` on.
 template <class Arch, class T, int kM, int kColumns, int kHeadDim>
 __device__ void multiply_transposed(float (&d)[kM][kColumns / 8][4], SharedTile<kHeadDim> a, int row,
                                     SharedTile<kHeadDim> b) {
@@ -154,16 +171,17 @@ __device__ void multiply_transposed(float (&d)[kM][kColumns / 8][4], SharedTile<
 #pragma unroll
     for (int m = 0; m < kM; ++m)
       load_left(left[m], a, row + 16 * m, step);
+    multiply_step<Arch, T, kM, kColumns>(d, left, b, step);
+  }
+}
+/// The same with A, 16 rows, in registers.
+template <class Arch, class T, int kColumns, int kHeadDim>
+__device__ void multiply_transposed(float (&d)[1][kColumns / 8][4], const u32 (&a)[kHeadDim / 16][4],
+                                    SharedTile<kHeadDim> b) {
 #pragma unroll
-    for (int n = 0; n < kColumns / 16; ++n) {
-      u32 right[4];
-      load_matrices(right, b.at(16 * n + lane_index() / 16 * 8 + lane_index() % 8, 2 * step + lane_index() / 8 % 2));
-#pragma unroll
-      for (int m = 0; m < kM; ++m) {
-        mma<Arch, T>(d[m][2 * n], left[m], right[0], right[1]);
-        mma<Arch, T>(d[m][2 * n + 1], left[m], right[2], right[3]);
-      }
-    }
+  for (int step = 0; step < kHeadDim / 16; ++step) {
+    const u32 left[1][4] = {{a[step][0], a[step][1], a[step][2], a[step][3]}};
+    multiply_step<Arch, T, 1, kColumns>(d, left, b, step);
   }
 }
 
