@@ -249,8 +249,8 @@ private:
 
 /// Twice the unavoidable error, and what fp32 sums add where that one is nearly 0.
 double allowed(double unavoidable) { return 2 * unavoidable + 1e-5; }
-/// fp32 sums of up to 256 products, scaled to about 1: 1e-5 leaves a factor of ten.
-constexpr double kLseError = 1e-5;
+/// fp32 products of up to 256 terms, scores up to about 30: a few units in the last place of 32.
+constexpr double kLseError = 2e-5;
 
 TEST_P(AttentionKernels, MatchesFloat64) {
   if (!openGpu() || !hasNvrtc())
