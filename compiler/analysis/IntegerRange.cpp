@@ -117,6 +117,10 @@ Range IntegerRanges::compute(Value value) {
       })
       .Case<ParamOp, LoadOp>([](auto op) { return declared(op, op.getName()); })
       .Case<SearchOp>([](auto) -> Range { return {0, kMaxPosition}; })
+      .Case([](FirstOp op) -> Range {
+        int64_t bound = op.getBound();
+        return {op.getBelow() ? -bound : 0, bound};
+      })
       .Case<SizeOp>([](auto) -> Range { return {1, kMaxPosition}; })
       .Case([&](AddOp op) { return of(op.getLhs()) + of(op.getRhs()); })
       .Case([&](SubOp op) { return of(op.getLhs()) - of(op.getRhs()); })

@@ -65,24 +65,41 @@ static std::string decimal(IntegerRange::Integer value) {
   return negative ? "-" + digits : digits;
 }
 
-FailureOr<unsigned> maskjit::requiredWidth(FuncOp func) {
+/// Calls `visit(value, range)` for every integer that an operation of `func` computes, until it returns false.
+template <class Visit> static bool visitIntegers(FuncOp func, Visit visit) {
   IntegerRanges ranges;
-  unsigned width = 32;
-  WalkResult result = func.walk([&](Operation *op) -> WalkResult {
-    for (Value value : op->getResults()) {
-      if (!value.getType().isIndex())
-        continue;
-      maskjit::IntegerRange range = ranges.of(value);
-      if (!range.fits(64))
-        return op->emitError() << "'" << describeExpression(value) << "' can be anything in [" << decimal(range.min)
-                               << ", " << decimal(range.max)
-                               << "], which 64 bits do not hold; declare narrower ranges of its parameters";
-      if (!range.fits(32))
-        width = 64;
-    }
-    return success();
+  WalkResult result = func.walk([&](Operation *op) {
+    for (Value value : op->getResults())
+      if (value.getType().isIndex() && !visit(value, ranges.of(value)))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
   });
-  if (result.wasInterrupted())
+  return !result.wasInterrupted();
+}
+
+FailureOr<unsigned> maskjit::requiredWidth(FuncOp func) {
+  unsigned width = 32;
+  bool fits = visitIntegers(func, [&](Value value, maskjit::IntegerRange range) {
+    if (!range.fits(32))
+      width = 64;
+    if (range.fits(64))
+      return true;
+    value.getDefiningOp()->emitError() << "'" << describeExpression(value) << "' can be anything in ["
+                                       << decimal(range.min) << ", " << decimal(range.max)
+                                       << "], which 64 bits do not hold; declare narrower ranges of its parameters";
+    return false;
+  });
+  if (!fits)
     return failure();
   return width;
+}
+
+std::optional<unsigned> maskjit::fittingWidth(FuncOp func) {
+  unsigned width = 32;
+  bool fits = visitIntegers(func, [&](Value, maskjit::IntegerRange range) {
+    if (!range.fits(32))
+      width = 64;
+    return range.fits(64);
+  });
+  return fits ? std::optional(width) : std::nullopt;
 }

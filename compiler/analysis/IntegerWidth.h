@@ -9,6 +9,9 @@ namespace maskjit {
 /// coordinates. Where 64 do not suffice: an error at the operation, which names the expression.
 mlir::FailureOr<unsigned> requiredWidth(mask::FuncOp func);
 
+/// The same without an error: nothing where 64 bits do not suffice.
+std::optional<unsigned> fittingWidth(mask::FuncOp func);
+
 /// An integer expression as the language writes it, `q + q_offset - k`; long ones are cut short.
 std::string describeExpression(mlir::Value value);
 

@@ -13,8 +13,18 @@ namespace maskjit {
 using namespace mlir;
 
 void maskjit::buildMaskPipeline(OpPassManager &pm, const MaskPipelineOptions &options) {
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  auto canonicalize = [&] {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  };
+  canonicalize();
+  if (options.keys)
+    pm.addPass(createMaskDeriveKeys());
+  if (options.queries)
+    pm.addPass(createMaskDeriveQueries());
+  if (options.tileClass)
+    pm.addPass(createMaskDeriveTileClass());
+  canonicalize();
 }
 
 void maskjit::registerMaskPasses() {

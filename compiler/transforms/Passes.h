@@ -11,7 +11,9 @@ namespace maskjit {
 #include "compiler/transforms/Passes.h.inc"
 
 /// What the pipeline derives. Leaving a derivation out makes kernels slower, never wrong.
-struct MaskPipelineOptions {};
+struct MaskPipelineOptions {
+  bool keys = true, queries = true, tileClass = true;
+};
 
 /// Canonical form of all functions, then what is derived from the predicates of a module.
 void buildMaskPipeline(mlir::OpPassManager &pm, const MaskPipelineOptions &options = {});

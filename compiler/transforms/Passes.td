@@ -24,6 +24,51 @@ def MaskSpecialize : Pass<"mask-specialize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
+class MaskDerivation<string flag> : Pass<flag, "::mlir::ModuleOp"> {
+  let statistics = [
+    Statistic<"derived", "functions-derived", "functions added to the module">,
+    Statistic<"absent", "functions-absent", "functions left out because nothing useful is known">];
+  let dependentDialects = ["::maskjit::mask::MaskDialect"];
+}
+
+def MaskDeriveKeys : MaskDerivation<"mask-derive-keys"> {
+  let summary = "the keys that a tile of queries, or one query, attends";
+  let description = [{
+    Adds `@m.keys`, `@m.full_keys` and, where the keys of one query are an interval, `@m.row`. The coordinates of the
+    tile are eliminated from the predicate's linear constraints (MLIR's Presburger library), which leaves bounds over
+    the tile's corners and the parameters:
+
+    ```mlir
+    mask.func @window(%b, %h, %q, %k)  // 0 <= q - k < w
+    ```
+    gives
+    ```mlir
+    mask.func @window.keys(%b, %h, %q0, %q1)       // [q0 - w + 1, q1)
+    mask.func @window.full_keys(%b, %h, %q0, %q1)  // [q1 - w, q0 + 1)
+    mask.func @window.row(%b, %h, %q)              // [q - w + 1, q + 1)
+    ```
+    Terms that are not linear stand for anything between their extremes in the tile; sorted arrays are searched. A union
+    of more than a few conjunctions is taken apart, and what is known of its parts put together again. A function that
+    would say nothing, or whose integers need more than 64 bits, is left out.
+  }];
+}
+
+def MaskDeriveQueries : MaskDerivation<"mask-derive-queries"> {
+  let summary = "the queries that attend a tile of keys, or one key";
+  let description = [{
+    Adds `@m.queries`, `@m.full_queries` and `@m.column`: mask-derive-keys from the keys' side, for the backward pass.
+  }];
+}
+
+def MaskDeriveTileClass : MaskDerivation<"mask-derive-tile-class"> {
+  let summary = "whether a tile of queries and keys is empty, full or partial";
+  let description = [{
+    Adds `@m.classify`, which returns `any` (false: no pair attends) and `all` (true: every pair attends): `any` is the
+    union of what the predicate's conjunctions leave when both coordinates are eliminated, `all` the opposite of the
+    same for the negated predicate. What is not proven leaves a tile partial.
+  }];
+}
+
 // ---- attention ----
 
 def AttnChooseSchedule : Pass<"attn-choose-schedule", "::mlir::ModuleOp"> {

@@ -159,6 +159,20 @@ def Mask_SearchOp : Mask_Op<"search", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Mask_FirstOp : Mask_Op<"first", [Pure]> {
+  let summary = "where a sorted array, read as mask.load reads it, reaches a value";
+  let description = [{
+    `%i = mask.first "documents" ge %v within 536870912` is the least integer i with documents[i] >= v, so that
+    `documents[x] >= v` is `x >= i`. As an index past the end reads the last element, it is the bound if no element
+    reaches v; with `below` (where x may be negative) it is minus the bound if every element does. Derivations think in
+    it and write it as mask.search and mask.select.
+  }];
+  let arguments = (ins StrAttr:$name, Index:$value, I64Attr:$bound, UnitAttr:$below);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$name `ge` $value `within` $bound (`below` $below^)? attr-dict";
+  let hasVerifier = 1;
+}
+
 def Mask_SizeOp : Mask_Op<"size", [Pure]> {
   let summary = "number of elements of an array parameter";
   let arguments = (ins StrAttr:$name);

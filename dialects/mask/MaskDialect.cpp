@@ -31,9 +31,8 @@ void MaskDialect::initialize() {
 
 ParseResult FuncOp::parse(OpAsmParser &parser, OperationState &result) {
   auto type = [](Builder &builder, ArrayRef<Type> arguments, ArrayRef<Type> results,
-                 function_interface_impl::VariadicFlag, std::string &) {
-    return builder.getFunctionType(arguments, results);
-  };
+                 function_interface_impl::VariadicFlag,
+                 std::string &) { return builder.getFunctionType(arguments, results); };
   return function_interface_impl::parseFunctionOp(parser, result, /*allowVariadic=*/false,
                                                   getFunctionTypeAttrName(result.name), type,
                                                   getArgAttrsAttrName(result.name), getResAttrsAttrName(result.name));
@@ -97,15 +96,22 @@ static LogicalResult verifyParam(Operation *op, StringRef name, bool array, Type
 LogicalResult ParamOp::verify() { return verifyParam(*this, getName(), false, getType()); }
 LogicalResult LoadOp::verify() { return verifyParam(*this, getName(), true, getType()); }
 LogicalResult SizeOp::verify() { return verifyParam(*this, getName(), true, {}); }
-LogicalResult SearchOp::verify() {
-  if (failed(verifyParam(*this, getName(), true, IndexType::get(getContext()))))
+static LogicalResult verifySorted(Operation *op, StringRef name) {
+  if (failed(verifyParam(op, name, true, IndexType::get(op->getContext()))))
     return failure();
-  if (!(*this)->getParentOfType<FuncOp>().lookupParam(getName()).getIsSorted())
-    return emitOpError() << "searches \"" << getName() << "\", which is not declared sorted";
+  if (!op->getParentOfType<FuncOp>().lookupParam(name).getIsSorted())
+    return op->emitOpError() << "searches \"" << name << "\", which is not declared sorted";
   return success();
+}
+LogicalResult SearchOp::verify() { return verifySorted(*this, getName()); }
+LogicalResult FirstOp::verify() {
+  if (getBound() <= 0)
+    return emitOpError() << "expects a positive bound, got " << getBound();
+  return verifySorted(*this, getName());
 }
 
 Operation *MaskDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
-  return ConstantOp::isBuildableWith(value, type) ? ConstantOp::create(builder, loc, type, cast<TypedAttr>(value)).getOperation()
-                                                  : nullptr;
+  return ConstantOp::isBuildableWith(value, type)
+             ? ConstantOp::create(builder, loc, type, cast<TypedAttr>(value)).getOperation()
+             : nullptr;
 }

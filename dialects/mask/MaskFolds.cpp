@@ -50,21 +50,24 @@ template <class Compute> static OpFoldResult foldBinary(Operation *op, Attribute
 OpFoldResult AddOp::fold(FoldAdaptor in) {
   if (integer(in.getRhs()) == 0) // x + 0 -> x
     return getLhs();
-  return foldBinary(*this, in.getLhs(), in.getRhs(), [](int64_t a, int64_t b, int64_t &r) { return llvm::AddOverflow(a, b, r); });
+  return foldBinary(*this, in.getLhs(), in.getRhs(),
+                    [](int64_t a, int64_t b, int64_t &r) { return llvm::AddOverflow(a, b, r); });
 }
 OpFoldResult SubOp::fold(FoldAdaptor in) {
   if (integer(in.getRhs()) == 0) // x - 0 -> x
     return getLhs();
   if (getLhs() == getRhs()) // x - x -> 0
     return indexAttr(*this, 0);
-  return foldBinary(*this, in.getLhs(), in.getRhs(), [](int64_t a, int64_t b, int64_t &r) { return llvm::SubOverflow(a, b, r); });
+  return foldBinary(*this, in.getLhs(), in.getRhs(),
+                    [](int64_t a, int64_t b, int64_t &r) { return llvm::SubOverflow(a, b, r); });
 }
 OpFoldResult MulOp::fold(FoldAdaptor in) {
   if (integer(in.getRhs()) == 1) // x * 1 -> x
     return getLhs();
   if (integer(in.getRhs()) == 0) // x * 0 -> 0
     return indexAttr(*this, 0);
-  return foldBinary(*this, in.getLhs(), in.getRhs(), [](int64_t a, int64_t b, int64_t &r) { return llvm::MulOverflow(a, b, r); });
+  return foldBinary(*this, in.getLhs(), in.getRhs(),
+                    [](int64_t a, int64_t b, int64_t &r) { return llvm::MulOverflow(a, b, r); });
 }
 OpFoldResult FloorDivOp::fold(FoldAdaptor in) {
   if (integer(in.getRhs()) == 1) // x div 1 -> x
@@ -87,12 +90,14 @@ OpFoldResult ModOp::fold(FoldAdaptor in) {
 OpFoldResult MinOp::fold(FoldAdaptor in) {
   if (getLhs() == getRhs()) // min(x, x) -> x
     return getLhs();
-  return foldBinary(*this, in.getLhs(), in.getRhs(), [](int64_t a, int64_t b, int64_t &r) { return r = std::min(a, b), false; });
+  return foldBinary(*this, in.getLhs(), in.getRhs(),
+                    [](int64_t a, int64_t b, int64_t &r) { return r = std::min(a, b), false; });
 }
 OpFoldResult MaxOp::fold(FoldAdaptor in) {
   if (getLhs() == getRhs()) // max(x, x) -> x
     return getLhs();
-  return foldBinary(*this, in.getLhs(), in.getRhs(), [](int64_t a, int64_t b, int64_t &r) { return r = std::max(a, b), false; });
+  return foldBinary(*this, in.getLhs(), in.getRhs(),
+                    [](int64_t a, int64_t b, int64_t &r) { return r = std::max(a, b), false; });
 }
 
 // ---- truth ----
@@ -100,12 +105,18 @@ OpFoldResult MaxOp::fold(FoldAdaptor in) {
 OpFoldResult CmpOp::fold(FoldAdaptor in) {
   auto holds = [&](int64_t a, int64_t b) {
     switch (getPredicate()) {
-    case Predicate::eq: return a == b;
-    case Predicate::ne: return a != b;
-    case Predicate::lt: return a < b;
-    case Predicate::le: return a <= b;
-    case Predicate::gt: return a > b;
-    case Predicate::ge: return a >= b;
+    case Predicate::eq:
+      return a == b;
+    case Predicate::ne:
+      return a != b;
+    case Predicate::lt:
+      return a < b;
+    case Predicate::le:
+      return a <= b;
+    case Predicate::gt:
+      return a > b;
+    case Predicate::ge:
+      return a >= b;
     }
     llvm_unreachable("all predicates are listed");
   };

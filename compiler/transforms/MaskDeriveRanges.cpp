@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// mask-derive-keys and mask-derive-queries: ranges of one coordinate for a tile, and for one value, of the other.
+#include "compiler/transforms/Derivation.h"
+#include "compiler/transforms/Passes.h"
+#include "mlir/IR/Matchers.h"
+
+namespace maskjit {
+#define GEN_PASS_DEF_MASKDERIVEKEYS
+#define GEN_PASS_DEF_MASKDERIVEQUERIES
+#include "compiler/transforms/Passes.h.inc"
+} // namespace maskjit
+
+using namespace mlir;
+using namespace maskjit;
+using namespace maskjit::mask;
+
+namespace {
+
+/// Names of the three functions and which coordinate they are ranges of.
+struct Names {
+  StringRef contained, filled, exact;
+  bool ofKeys;
+};
+
+bool isConstant(Value value, int64_t expected) {
+  llvm::APInt constant;
+  return value && matchPattern(value, m_ConstantInt(&constant)) && constant.getSExtValue() == expected;
+}
+
+/// Adds the functions to `predicate`; returns how many were worth it.
+unsigned deriveRanges(FuncOp predicate, const Names &names) {
+  unsigned derived = 0;
+  auto finish = [&](Derivation &derivation, Derivation::Range range, bool isUseful) {
+    derivation.finish(range, isUseful);
+    derived += derivation.result() != nullptr;
+  };
+  auto extents = [&](Extent other) {
+    return names.ofKeys ? std::pair(other, Extent::Free) : std::pair(Extent::Free, other);
+  };
+  auto [tileQ, tileK] = extents(Extent::Tile);
+  auto [pointQ, pointK] = extents(Extent::Point);
+
+  Derivation contained(predicate, names.contained, tileQ, tileK);
+  Derivation::Range outer = contained.contain(contained.predicate(), true);
+  finish(contained, outer, outer.begin || outer.end);
+
+  Derivation filled(predicate, names.filled, tileQ, tileK);
+  Derivation::Range inner = filled.fill(filled.predicate(), true);
+  finish(filled, inner, !isConstant(inner.end, 0) && (!inner.begin || inner.begin != inner.end));
+
+  Derivation exact(predicate, names.exact, pointQ, pointK);
+  std::optional<Derivation::Range> interval = exact.exact();
+  finish(exact, interval.value_or(Derivation::Range()), interval.has_value());
+  return derived;
+}
+
+struct MaskDeriveKeys : maskjit::impl::MaskDeriveKeysBase<MaskDeriveKeys> {
+  void runOnOperation() override {
+    for (FuncOp predicate : predicatesOf(getOperation())) {
+      unsigned count = deriveRanges(predicate, {"keys", "full_keys", "row", /*ofKeys=*/true});
+      derived += count;
+      absent += 3 - count;
+    }
+  }
+};
+
+struct MaskDeriveQueries : maskjit::impl::MaskDeriveQueriesBase<MaskDeriveQueries> {
+  void runOnOperation() override {
+    for (FuncOp predicate : predicatesOf(getOperation())) {
+      unsigned count = deriveRanges(predicate, {"queries", "full_queries", "column", /*ofKeys=*/false});
+      derived += count;
+      absent += 3 - count;
+    }
+  }
+};
+
+} // namespace
