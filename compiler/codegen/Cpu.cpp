@@ -120,6 +120,9 @@ Result<std::shared_ptr<const CpuKernel>> compileIrForCpu(const std::string &ir, 
   Result<std::unique_ptr<llvm::Module>> mask = lowerMaskToLlvm(ir, *context);
   if (!mask)
     return mask.error();
+  if (spec.phase == Phase::Backward && (*mask)->getFunction("mask_score") && !(*mask)->getFunction("mask_score_grad"))
+    return Error{
+        "error: the mask has a score clause whose derivative was not derived: its gradients cannot be compiled"};
   auto kernels = llvm::parseBitcodeFile({{kCpuBitcode[0].data, kCpuBitcode[0].size}, "cpu attention"}, *context);
   if (!kernels)
     return failed("its bitcode", kernels.takeError());

@@ -12,7 +12,8 @@ struct Left {
 };
 
 /// kRows x kVecs vectors of C in registers. One chain of additions an element, in the order of t, in every variant:
-/// a row's result does not depend on how many rows are computed with it.
+/// a row's result does not depend on how many rows are computed with it. The chain starts at 0 and C is added last:
+/// tile by tile, long sums lose less.
 template <int kRows, int kVecs>
 __attribute__((noinline)) void productBlock(Left a, const float *b, int64_t bStep, float *c, int64_t cRow,
                                             int64_t steps, bool accumulate) {
@@ -21,7 +22,7 @@ __attribute__((noinline)) void productBlock(Left a, const float *b, int64_t bSte
   for (int i = 0; i < kRows; ++i)
 #pragma clang loop unroll(full)
     for (int j = 0; j < kVecs; ++j)
-      sum[i][j] = accumulate ? load(c + i * cRow + j * kLanes) : Vec{};
+      sum[i][j] = Vec{};
 #pragma clang loop unroll(disable)
   for (int64_t t = 0; t < steps; ++t) {
     Vec right[kVecs];
@@ -40,7 +41,7 @@ __attribute__((noinline)) void productBlock(Left a, const float *b, int64_t bSte
   for (int i = 0; i < kRows; ++i)
 #pragma clang loop unroll(full)
     for (int j = 0; j < kVecs; ++j)
-      store(c + i * cRow + j * kLanes, sum[i][j]);
+      store(c + i * cRow + j * kLanes, accumulate ? load(c + i * cRow + j * kLanes) + sum[i][j] : sum[i][j]);
 }
 
 /// columns: a multiple of 32.
