@@ -25,6 +25,7 @@ struct Row {
 const Row kRows[] = {
     {"causal 2k", 1, 64, 8, 2048, 2048, 64, kAll, true},
     {"causal 8k", 1, 64, 8, 8192, 8192, 64, kAll, true},
+    {"causal 32k", 1, 64, 8, 32768, 32768, 64, kAll, false},
     {"window 128, 8k", 1, 64, 8, 8192, 8192, 64, 128, true},
     {"window 128, 32k", 1, 64, 8, 32768, 32768, 64, 128, true},
     {"D 128, causal 8k", 1, 32, 8, 8192, 8192, 128, kAll, true},
@@ -77,7 +78,7 @@ Times timed(GpuTimer &timer, const std::function<void()> &work) {
 }
 
 DeviceProgram compiled(const std::string &source) {
-  Result<DeviceProgram> program = compileDevice(source, "sm_90");
+  Result<DeviceProgram> program = compileDevice(source, "sm_90a");
   if (program)
     return *program;
   fmt::print(stderr, "error: {}\n", program.error().message);
@@ -141,6 +142,11 @@ int main(int argc, char **argv) {
       const double work = attendedPairs(r) * r.headDim;
       fmt::print("{:28} forward  {:8.4f} ms ({:.4f}-{:.4f})  {:4.0f} TFLOP/s\n", r.name, forward.median, forward.p10,
                  forward.p90, 4e-9 * work / forward.median);
+      if (entry.first.hasSm90) {
+        const Times sm90 = timed(timer, [&] { kernels.forwardSm90(args); });
+        fmt::print("{:28} wgmma    {:8.4f} ms ({:.4f}-{:.4f})  {:4.0f} TFLOP/s\n", r.name, sm90.median, sm90.p10,
+                   sm90.p90, 4e-9 * work / sm90.median);
+      }
       if (r.backward) {
         const Times backward = timed(timer, [&] { kernels.backward(args); });
         fmt::print("{:28} backward {:8.4f} ms ({:.4f}-{:.4f})  {:4.0f} TFLOP/s\n", r.name, backward.median,

@@ -90,4 +90,23 @@ Result<Schedule> decodeSchedule(const KernelSpec &spec) { return choose(spec, &R
 Result<Schedule> backwardDqSchedule(const KernelSpec &spec) { return choose(spec, &Row::dq); }
 Result<Schedule> backwardDkDvSchedule(const KernelSpec &spec) { return choose(spec, &Row::dkdv); }
 
+Result<Schedule> forwardSm90Schedule(const KernelSpec &spec) {
+  auto describeSm90 = [](auto schedule, const char *numbers) {
+    using S = decltype(schedule);
+    return Schedule{numbers,     "Sm90",          S::kStages, S::kConsumers * 4 + 4,
+                    S::kThreads, S::kSharedBytes, S::kTileQ,  S::kTileK};
+  };
+  if (spec.arch != "sm_90a" || spec.dtype == DType::F32 || (spec.headDim != 64 && spec.headDim != 128))
+    return Error{
+        fmt::format("the wgmma kernel serves bf16 and fp16 with head dim 64 or 128 on sm_90a, not head dim {} on "
+                    "{}; use forwardSchedule",
+                    spec.headDim, spec.arch)};
+  // Turns of the warpgroups pay where exponentials take as long as products, which is at head dim 64.
+  if (spec.headDim == 64)
+    return describeSm90(ForwardSm90<64, 128, 3, 2, 2, kOverlap | kPingPong | kLazyRelease>{},
+                        "ForwardSm90<64, 128, 3, 2, 2, kOverlap | kPingPong | kLazyRelease>");
+  return describeSm90(ForwardSm90<128, 128, 2, 2, 2, kOverlap | kLazyRelease>{},
+                      "ForwardSm90<128, 128, 2, 2, 2, kOverlap | kLazyRelease>");
+}
+
 } // namespace maskjit

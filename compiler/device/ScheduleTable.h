@@ -20,5 +20,8 @@ Result<Schedule> forwardSchedule(const KernelSpec &spec);
 Result<Schedule> decodeSchedule(const KernelSpec &spec);
 Result<Schedule> backwardDqSchedule(const KernelSpec &spec);
 Result<Schedule> backwardDkDvSchedule(const KernelSpec &spec);
+/// Hopper's own forward kernel, beside which forwardSchedule's stays needed: sm90_serves() in sm90_maps.h says for
+/// which calls. The error says what it does not serve; a mask that scores is a matter of the caller.
+Result<Schedule> forwardSm90Schedule(const KernelSpec &spec);
 
 } // namespace maskjit

@@ -163,17 +163,28 @@ template <class T, int kHeadDim> __device__ void attention_decode_merge(const At
   const int head = row / args.len_q % args.heads_q, batch = row / args.len_q / args.heads_q;
   const float *const lse = args.split_lse + row * splits;
   float top = -kInfinity, sum = 0.f, value[kHeadDim / kWarp] = {};
-  for (int i = 0; i < splits; ++i)
+  for (int i = lane; i < splits; i += kWarp)
     top = fmaxf(top, lse[i]);
-  const float base = top == -kInfinity ? 0.f : top;
-  for (int i = 0; i < splits; ++i) {
-    const float weight = exp2_fast((lse[i] - base) * kLog2e);
-    sum += weight;
-    if (weight > 0.f)
 #pragma unroll
-      for (int c = 0; c < kHeadDim / kWarp; ++c)
-        value[c] = fmaf(args.split_out[(row * splits + i) * kHeadDim + c * kWarp + lane], weight, value[c]);
+  for (int other = 1; other < kWarp; other *= 2)
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, other));
+  const float base = top == -kInfinity ? 0.f : top;
+  for (int first = 0; first < splits; first += kWarp) {
+    const int mine = first + lane, count = min(kWarp, splits - first);
+    const float weight = mine < splits ? exp2_fast((lse[mine] - base) * kLog2e) : 0.f;
+    sum += weight;
+#pragma unroll 8
+    for (int i = 0; i < count; ++i) {
+      const float factor = __shfl_sync(~0u, weight, i);
+      if (factor > 0.f) // a split without keys has written nothing
+#pragma unroll
+        for (int c = 0; c < kHeadDim / kWarp; ++c)
+          value[c] = fmaf(args.split_out[(row * splits + first + i) * kHeadDim + c * kWarp + lane], factor, value[c]);
+    }
   }
+#pragma unroll
+  for (int other = 1; other < kWarp; other *= 2)
+    sum += __shfl_xor_sync(~0u, sum, other);
   const RowEnd end(top, sum, args.sinks ? args.sinks[head] : -kInfinity);
   u16 *const out = PackedRows<1>(args.out, batch, head).at(position);
 #pragma unroll

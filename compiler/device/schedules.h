@@ -88,4 +88,31 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static_assert(kHeadDim % (16 * kSplitD) == 0);
 };
 
+/// Hopper's own forward kernel: one producer warpgroup feeds kConsumers of 64 rows each through the copy engine; wgmma.
+enum Sm90Flags : int {
+  kOverlap = 1,     // issue the next Q K^T together with this P V: one latency for both
+  kPingPong = 2,    // warpgroups take turns issuing, so that one's softmax runs under another's products
+  kLazyRelease = 4, // give Q's buffer back under the next tile's products, not at the end of this one
+};
+constexpr int forward_sm90_shared_bytes(int head_dim, int tile_k, int consumers, int stages, int q_stages) {
+  const int barriers = 2 * q_stages + 4 * stages, item = 32; // bytes that say which tile a buffer of Q holds
+  return q_stages * consumers * 64 * head_dim * 2 + 2 * stages * tile_k * head_dim * 2 + 8 * barriers + item * q_stages;
+}
+/// Heads that share a row group of a tile: the largest power of two up to 8 that divides the group.
+constexpr int sm90_pack(int group, bool uses_head) {
+  return uses_head ? 1 : group % 8 == 0 ? 8 : group % 4 == 0 ? 4 : group % 2 == 0 ? 2 : 1;
+}
+template <int kHeadDim_, int kTileK_, int kConsumers_, int kStages_, int kQStages_, int kFlags_> struct ForwardSm90 {
+  static constexpr const char *kName = "ForwardSm90";
+  static constexpr int kHeadDim = kHeadDim_, kTileK = kTileK_, kConsumers = kConsumers_, kStages = kStages_;
+  static constexpr int kQStages = kQStages_, kFlags = kFlags_;
+  static constexpr int kRows = 64, kTileQ = kConsumers * kRows, kThreads = (kConsumers + 1) * 128;
+  // The pool of 65536 registers, dealt anew: setmaxnreg.
+  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24, kConsumerRegisters = kConsumers == 3 ? 160 : 240;
+  static constexpr int kSharedBytes = forward_sm90_shared_bytes(kHeadDim, kTileK, kConsumers, kStages, kQStages);
+  static constexpr bool has(Sm90Flags flag) { return kFlags & flag; }
+  static_assert((kHeadDim == 64 || kHeadDim == 128) && kTileK == 128 && (kConsumers == 2 || kConsumers == 3));
+  static_assert(!has(kLazyRelease) || kQStages > 1, "the next tile's Q must be able to come meanwhile");
+};
+
 } // namespace maskjit::device

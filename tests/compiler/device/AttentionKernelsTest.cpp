@@ -45,6 +45,10 @@ std::vector<Structure> structures() {
   list.push_back({&opaqueWindowMask(), DType::BF16, 64, 2, "sm_80", "sm_90"});
   list.push_back({&documentsMask(), DType::BF16, 64, 2, "sm_80", "sm_90"});
   list.push_back({&headMask(), DType::F16, 64, 4, "sm_75", "sm_90"});
+  list.push_back({&windowMask(), DType::BF16, 64, 8, "sm_90a", "sm_90a"});
+  list.push_back({&globalMask(), DType::F16, 64, 3, "sm_90a", "sm_90a"});
+  list.push_back({&opaqueWindowMask(), DType::BF16, 128, 2, "sm_90a", "sm_90a"});
+  list.push_back({&windowMask(), DType::F16, 128, 4, "sm_90a", "sm_90a"});
   list.push_back({&windowMask(), DType::BF16, 64, 8, "sm_80", "compute_80"});
   list.push_back({&windowMask(), DType::F16, 64, 8, "sm_75", "compute_75"});
   list.push_back({&globalMask(), DType::F16, 128, 3, "sm_75", "compute_75"});
@@ -68,6 +72,9 @@ const Shape kShapes[] = {
     {"chunk", 2, 1, 37, 200, Layout::Gaps, false, {90, 1000}, {163, 90}, {0, 40}, {200, 127}, 0},
     {"tall", 1, 2, 150, 70, Layout::Odd, false, {64}, {-20}, {0}, {}, 0},
     {"dead", 2, 1, 33, 64, Layout::HeadsFirst, true, {1, 1000}, {100, 0}, {0, 33}, {64, 0}, 0},
+    {"long", 2, 1, 333, 333, Layout::HeadsFirst, true, {1000, 64}, {0, 0}, {0, 137}, {}, 0},
+    {"late", 1, 2, 193, 340, Layout::Gaps, false, {300}, {147}, {0}, {}, 0},
+    {"early", 1, 2, 150, 70, Layout::HeadsFirst, false, {64}, {-20}, {0}, {}, 0},
     {"single", 1, 1, 1, 1, Layout::HeadsFirst, true, {128}, {0}, {0}, {}, 0},
     {"step", 3, 2, 1, 300, Layout::HeadsFirst, true, {1000, 128, 7}, {299, 140, 0}, {0, 33, 0}, {300, 141, 1}, 16},
     {"few", 2, 1, 5, 257, Layout::RowsFirst, false, {1000, 20}, {252, 95}, {100, 0}, {257, 100}, 64},
@@ -249,6 +256,8 @@ private:
 
 /// Twice the unavoidable error, and what fp32 sums add where that one is nearly 0.
 double allowed(double unavoidable) { return 2 * unavoidable + 1e-5; }
+/// A gradient of sinks is one sum a head of terms that cancel: too few for two draws of roundings to be alike.
+constexpr double kFewSums = 3;
 /// fp32 products of up to 256 terms, scores up to about 30: a few units in the last place of 32.
 constexpr double kLseError = 2e-5;
 
@@ -288,6 +297,12 @@ TEST_P(AttentionKernels, MatchesFloat64) {
     kernels.forward(run.args);
     check("out", run.queries, run.out, want.out, rounded.out);
     checkLse();
+    if (file.hasSm90 && device::sm90_serves(run.args)) {
+      poison();
+      kernels.forwardSm90(run.args);
+      check("sm90", run.queries, run.out, want.out, rounded.out);
+      checkLse();
+    }
     if (backward) {
       kernels.backward(run.args);
       check("dq", run.queries, run.dq, want.dq, rounded.dq);
@@ -296,7 +311,7 @@ TEST_P(AttentionKernels, MatchesFloat64) {
       if (run.args.dsinks) {
         const std::vector<float> got = run.dsinks.download<float>();
         const double error = relativeError({got.begin(), got.end()}, want.dsinks);
-        EXPECT_LE(error, allowed(relativeError(rounded.dsinks, want.dsinks))) << "dsinks";
+        EXPECT_LE(error, allowed(kFewSums * relativeError(rounded.dsinks, want.dsinks))) << "dsinks";
         report += fmt::format("  dsinks {:.0e}", error);
       }
     }

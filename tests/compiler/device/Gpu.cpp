@@ -83,6 +83,20 @@ void GpuModule::launch(const char *function, Grid grid, int threads, int sharedB
   cuda("cuLaunchKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes), stream,
        args.data(), extra);
 }
+int multiprocessors() {
+  constexpr int kMultiprocessorCount = 16; // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+  int count = 0;
+  cuda("cuDeviceGetAttribute", &count, kMultiprocessorCount, 0);
+  return count;
+}
+TensorMapData encodeTensorMap(const device::TensorMapShape &shape, bool bf16) {
+  constexpr int kFloat16 = 6, kBfloat16 = 9, kNoInterleave = 0, kSwizzle128 = 3, kPromote256 = 3, kZeros = 0;
+  const unsigned ones[5] = {1, 1, 1, 1, 1};
+  TensorMapData map;
+  cuda("cuTensorMapEncodeTiled", &map, bf16 ? kBfloat16 : kFloat16, unsigned(shape.rank), shape.base, shape.sizes,
+       shape.strides, shape.box, static_cast<const unsigned *>(ones), kNoInterleave, kSwizzle128, kPromote256, kZeros);
+  return map;
+}
 void synchronizeGpu() { cuda("cuCtxSynchronize"); }
 
 GpuTimer::GpuTimer() : scratch(kFlushBytes) {

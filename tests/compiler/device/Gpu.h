@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The CUDA driver, opened at run time: memory, modules, launches, events. A failed call ends the test with its message.
 #pragma once
+#include "compiler/device/sm90_maps.h"
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -8,6 +9,10 @@
 #include <vector>
 
 namespace maskjit::test {
+
+struct alignas(64) TensorMapData {
+  char opaque[128];
+};
 
 /// True where a driver answers and there is a device; makes its context current on the calling thread.
 bool openGpu();
@@ -55,6 +60,9 @@ private:
 };
 
 void synchronizeGpu();
+int multiprocessors();
+/// A tensor map of 16-bit elements with the settings that sm90_maps.h names.
+TensorMapData encodeTensorMap(const device::TensorMapShape &shape, bool bf16);
 
 /// Times work on the device by events.
 class GpuTimer {

@@ -8,6 +8,7 @@ namespace maskjit::test {
 KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec) {
   KernelFile file;
   file.headsPerKeyHead = spec.headsPerKeyHead;
+  file.headDim = spec.headDim, file.bf16 = spec.dtype == DType::BF16;
   file.usesHead = mask.device.find("kUsesHead = true") != std::string::npos;
   const std::string element = spec.dtype == DType::BF16 ? "bf16" : "fp16";
   file.source = "#include \"attention.cuh\"\nusing namespace maskjit::device;\n" + mask.device +
@@ -30,6 +31,14 @@ KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec) {
   add(file.decode, "decode", "attention_decode", decodeSchedule);
   add(file.dq, "dq", "backward_dq", backwardDqSchedule);
   add(file.dkdv, "dkdv", "backward_dkdv", backwardDkDvSchedule);
+  if (Result<Schedule> sm90 = forwardSm90Schedule(spec); sm90 && !mask.score) {
+    file.hasSm90 = true, file.forwardSm90 = *sm90;
+    file.source = "#include \"attention_forward_sm90.cuh\"\n" + file.source +
+                  fmt::format("using Sm90 = {};\nextern \"C\" __global__ __launch_bounds__(Sm90::kThreads, 1) void "
+                              "forward_sm90(const __grid_constant__ Sm90Maps maps, ARGUMENTS) {{\n"
+                              "  attention_forward_sm90<Sm90, {}, kGroup, Mask>(maps, args, params.values);\n}}\n",
+                              sm90->type, element);
+  }
   file.source += fmt::format("extern \"C\" __global__ void decode_merge(ARGUMENTS) {{\n"
                              "  attention_decode_merge<{0}, {1}>(args);\n}}\n"
                              "extern \"C\" __global__ void row_stats(ARGUMENTS) {{\n"
@@ -54,6 +63,18 @@ void KernelLaunches::launch(const char *name, const Schedule &schedule, GpuModul
 
 void KernelLaunches::forward(device::AttentionArgs args) const {
   launch("forward", file.forward, {queryTiles(args, file.forward), unsigned(heads(args)), unsigned(args.batch)}, args);
+}
+
+void KernelLaunches::forwardSm90(device::AttentionArgs args) const {
+  const int pack = device::sm90_pack(file.headsPerKeyHead, file.usesHead), tileK = file.forwardSm90.tileKeys;
+  TensorMapData maps[] = {encodeTensorMap(sm90_query_map(args, args.q, file.headDim, pack), file.bf16),
+                          encodeTensorMap(sm90_key_map(args, args.k, file.headDim, tileK), file.bf16),
+                          encodeTensorMap(sm90_key_map(args, args.v, file.headDim, tileK), file.bf16),
+                          encodeTensorMap(sm90_query_map(args, args.out, file.headDim, pack), file.bf16)};
+  std::vector<device::Param> values = params;
+  const int blocks = sm90_blocks(args, file.forwardSm90.tileQueries, pack, multiprocessors());
+  module.launch("forward_sm90", {unsigned(blocks), 1, 1}, file.forwardSm90.threads, file.forwardSm90.sharedBytes,
+                {&maps, &args, values.data()});
 }
 
 void KernelLaunches::decode(device::AttentionArgs args) const {

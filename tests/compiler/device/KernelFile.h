@@ -12,8 +12,10 @@ namespace maskjit::test {
 struct KernelFile {
   std::string source;
   Schedule forward, decode, dq, dkdv;
-  bool usesHead = false;
-  int headsPerKeyHead = 1;
+  bool usesHead = false, bf16 = true;
+  int headsPerKeyHead = 1, headDim = 64;
+  bool hasSm90 = false; // Hopper's forward kernel is in the file too
+  Schedule forwardSm90;
 };
 KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec);
 
@@ -24,7 +26,8 @@ struct KernelLaunches {
   std::vector<device::Param> params;
 
   void forward(device::AttentionArgs args) const;
-  void decode(device::AttentionArgs args) const; // args.splits of them
+  void forwardSm90(device::AttentionArgs args) const; // if file.hasSm90 and sm90_serves(args)
+  void decode(device::AttentionArgs args) const;      // args.splits of them
   void backward(device::AttentionArgs args) const;
 
 private:
