@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Calls: functions of the language, and other masks, which are inlined.
+#include "compiler/frontend/Imports.h"
 #include "compiler/frontend/MaskEmitter.h"
 #include "compiler/frontend/Names.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,6 +37,9 @@ std::optional<Value> MaskEmitter::call(Frame &frame, const Expr &expr) {
     return function(frame, expr);
   if (const MaskReference found = lookUpMask(frame.tree, expr.name); found.mask)
     return inlineMask(frame, expr, *found.tree, *found.mask);
+  if (isShipped(expr.name))
+    return fail(frame, expr.nameRange, fmt::format("no mask '{}' in this file", expr.name),
+                fmt::format("it ships with maskjit: write import \"{}\" at the head", expr.name));
   std::vector<std::string> candidates = visibleMasks(frame.tree);
   for (std::string_view each : {"min", "max", "abs"})
     candidates.emplace_back(each);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Expressions: names, arithmetic over the integers and over fp32, comparisons, truth values.
+#include "compiler/frontend/Imports.h"
 #include "compiler/frontend/MaskEmitter.h"
 #include "compiler/frontend/Names.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -95,6 +96,9 @@ std::optional<Value> MaskEmitter::unknownName(const Frame &frame, const Expr &ex
                 fmt::format("mask '{}' does not name the coordinate '{}'", frame.mask.name, expr.name),
                 fmt::format("write mask {}({}{}...)", frame.mask.name, list, expr.name));
   }
+  if (isShipped(expr.name))
+    return fail(frame, expr.nameRange, fmt::format("unknown name '{}'", expr.name),
+                fmt::format("a mask of that name ships with maskjit: import \"{}\" and call it", expr.name));
   std::vector<std::string> candidates = visibleMasks(frame.tree);
   for (const Coordinate &each : frame.mask.coordinates)
     candidates.emplace_back(1, each.name);

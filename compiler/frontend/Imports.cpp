@@ -35,6 +35,13 @@ std::vector<std::string> shippedNames() {
   return names;
 }
 
+bool isShipped(std::string_view name) {
+  for (size_t i = 0; i < shippedMasksCount; ++i)
+    if (stem(shippedMasks[i]) == name)
+      return true;
+  return false;
+}
+
 static Result<std::string> readFile(const std::string &path) {
   std::error_code code;
   if (path.find('\0') != std::string::npos)
@@ -143,9 +150,8 @@ Result<void> Loader::resolve(SyntaxTree &tree) {
         return loaded.error();
       import.tree = *loaded;
     } else {
-      const std::vector<std::string> names = shippedNames();
-      if (std::find(names.begin(), names.end(), target) == names.end()) {
-        const std::string guess = didYouMean(target, names);
+      if (!isShipped(target)) {
+        const std::string guess = didYouMean(target, shippedNames());
         return errorAt(at, fmt::format("no mask '{}' ships with maskjit", printable(target)),
                        guess.empty() ? "a file is named by its path, as in \"./local.mask\"" : guess);
       }

@@ -13,5 +13,6 @@ Result<std::shared_ptr<const SyntaxTree>> loadShipped(const std::string &name);
 
 /// Names of the shipped masks, sorted.
 std::vector<std::string> shippedNames();
+bool isShipped(std::string_view name);
 
 } // namespace maskjit::frontend

@@ -106,21 +106,32 @@ Token Lexer::next() {
   const unsigned length = utf8Length(text.substr(at));
   if (length == 0)
     return bad(at + 1, fmt::format("expected UTF-8 text, got the byte 0x{:02x}", static_cast<unsigned char>(c)));
+  static constexpr std::pair<std::string_view, std::string_view> instead[] = {
+      {"&", "write '&&'"},
+      {"|", "write '||'"},
+      {"{", "masks have no braces: mask NAME(q, k) = expression"},
+      {"}", "masks have no braces: mask NAME(q, k) = expression"},
+      {"?", "there is no conditional: combine truth values with '&&', '||' and '!'"},
+      {".", "a range is written 0..8, a real number 0.5"},
+      {"'", "a file's name stands in '\"'"},
+      {"#", "a comment begins with '//'"},
+      {"\u2264", "write '<='"},
+      {"\u2265", "write '>='"},
+      {"\u2260", "write '!='"},
+      {"\u2212", "write '-'"},
+      {"\u00d7", "write '*'"},
+      {"\u2227", "write '&&'"},
+      {"\u2228", "write '||'"},
+      {"\u00ac", "write '!'"}};
+  const std::string_view character = text.substr(at, length);
   std::string_view advice;
-  if (c == '&' || c == '|')
-    advice = c == '&' ? "write '&&'" : "write '||'";
-  else if (c == '{' || c == '}')
-    advice = "masks have no braces: mask NAME(q, k) = expression";
-  else if (c == '?')
-    advice = "there is no conditional: combine truths with '&&', '||' and '!'";
-  else if (c == '.')
-    advice = "a range is written 0..8, a real number 0.5";
-  else if (c == '\'')
-    advice = "a file's name stands in '\"'";
+  for (const auto &[wrong, right] : instead)
+    if (character == wrong)
+      advice = right;
   const bool control = length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7F);
   return bad(at + length,
              control ? fmt::format("unexpected byte 0x{:02x}", static_cast<unsigned char>(c))
-                     : fmt::format("unexpected character '{}'", printable(text.substr(at, length))),
+                     : fmt::format("unexpected character '{}'", printable(character)),
              advice);
 }
 

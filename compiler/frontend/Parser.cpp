@@ -219,7 +219,7 @@ bool Parser::param(MaskDecl &decl) {
     return false;
   if (info.name.size() == 1 && std::string_view("bhqk").find(info.name) != std::string_view::npos)
     return error(param.nameRange, fmt::format("parameter '{}' has the name of a coordinate", info.name),
-                 "choose another name");
+                 "coordinates stand before the ';'");
   for (const ParamDecl &other : decl.params)
     if (other.info.name == info.name)
       return error(param.nameRange, fmt::format("parameter '{}' is declared twice", info.name));
@@ -488,7 +488,7 @@ Parser::Parsed Parser::primary() {
     else if (token.is("not"))
       advice = "write '!'";
     else if (token.is("if"))
-      advice = "there is no conditional: combine truths with '&&', '||' and '!'";
+      advice = "there is no conditional: combine truth values with '&&', '||' and '!'";
     return error(fmt::format("expected an expression, got {}", got()), advice), std::nullopt;
   }
   expr.name = token.text;
