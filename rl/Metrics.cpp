@@ -18,6 +18,11 @@ double Metrics::mean(const std::string &name) const {
   return count ? sum / double(count) : std::numeric_limits<double>::quiet_NaN();
 }
 
+double Metrics::last(const std::string &name) const {
+  auto it = values.find(name);
+  return it == values.end() || it->second.empty() ? std::numeric_limits<double>::quiet_NaN() : it->second.back();
+}
+
 std::vector<std::string> Metrics::names() const {
   std::vector<std::string> out;
   for (const auto &entry : values)

@@ -14,6 +14,8 @@ public:
   void set(const std::string &name, const at::Tensor &value) { set(name, value.item().toDouble()); }
   /// Mean of the values recorded under the name (NaN ones left out; NaN if none is left).
   double mean(const std::string &name) const;
+  /// The value recorded last (NaN if none).
+  double last(const std::string &name) const;
   bool has(const std::string &name) const { return values.count(name) != 0; }
   std::vector<std::string> names() const;
   void clear() { values.clear(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Golden advantages and rollout corrections, and the edges of a group.
 #include "rl/Advantages.h"
+#include "rl/Rollout.h"
 #include "rl/losses/RolloutCorrection.h"
 #include "tests/rl/Fixture.h"
 #include <ATen/ATen.h>
@@ -14,13 +15,13 @@ namespace {
 
 constexpr double kTolerance = 1e-5; // the fixtures' README
 
-class Golden : public testing::Test {
+class GoldenRollouts : public testing::Test {
 protected:
   std::map<std::string, at::Tensor> tensors = readTensors("advantages.safetensors");
   nlohmann::json sidecar = readJson("advantages.json");
 };
 
-TEST_F(Golden, Advantages) {
+TEST_F(GoldenRollouts, Advantages) {
   std::vector<std::string> names = sidecar["reward_functions"];
   for (const auto &c : sidecar["advantages"]) {
     std::string name = c["name"];
@@ -38,7 +39,24 @@ TEST_F(Golden, Advantages) {
   }
 }
 
-TEST_F(Golden, RolloutCorrections) {
+TEST_F(GoldenRollouts, LengthsAndTruncation) {
+  std::vector<int64_t> stops = sidecar["stop_and_pad_ids"];
+  const at::Tensor &mask = tensors.at("in.completion_mask");
+  at::Tensor ended = terminated(tensors.at("in.completion_ids"), mask, stops);
+  Metrics metrics;
+  recordLengths(mask, ended, metrics);
+  EXPECT_EQ(metrics.names().size(), 7u);
+  for (const auto &c : sidecar["advantages"]) {
+    for (const std::string &metric : metrics.names())
+      EXPECT_LE(relativeError(metrics.mean(metric), c["metrics"][metric].get<double>()), kTolerance) << metric;
+    EXPECT_EQ((tensors.at("in.prompt_mask").sum() + mask.sum()).item<int64_t>(), c["metrics"]["num_tokens"]);
+  }
+  at::Tensor kept = mask * ended.unsqueeze(1);
+  EXPECT_TRUE(at::equal(kept, tensors.at("mask_truncated.completion_mask")));
+  EXPECT_EQ(kept.sum().item<int64_t>(), tensors.at("mask_truncated.num_items_in_batch").item<int64_t>());
+}
+
+TEST_F(GoldenRollouts, RolloutCorrections) {
   ASSERT_EQ(sidecar["rollout_correction"].size(), 8u);
   for (const auto &c : sidecar["rollout_correction"]) {
     std::string name = c["name"];

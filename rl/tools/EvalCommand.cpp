@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// `maskjit-rl eval`: accuracy on problems that no training has seen.
+#include "rl/Evaluate.h"
+#include "rl/tools/Commands.h"
+#include "rl/tools/Loading.h"
+#include "rl/tools/NamedOption.h"
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace maskjit::rl {
+
+namespace {
+struct EvalSettings {
+  std::string model = "rl/warmstart", adapter, task = "arithmetic", device = "cpu", dtype = "float32";
+  EvaluateOptions options;
+  int64_t show = 5;
+  bool json = false;
+};
+} // namespace
+
+static void runEval(const EvalSettings &s) {
+  std::unique_ptr<Task> task = findTask(s.task);
+  auto model = loadModel(s.model, s.device, s.dtype);
+  auto tokenizer = Tokenizer::load(s.model);
+  if (!s.adapter.empty())
+    model->adapter = Lora::load(s.adapter, model->config(), model->device());
+  Evaluation result = evaluate(*model, *tokenizer, *task, s.options);
+  if (s.json) {
+    nlohmann::json line{
+        {"accuracy", result.accuracy}, {"format", result.formatted}, {"samples", result.answers.size()}};
+    fmt::print("{}\n", line.dump());
+    return;
+  }
+  for (size_t i = 0; i < result.answers.size() && int64_t(i) < s.show; ++i) {
+    const Evaluation::Answer &a = result.answers[i];
+    fmt::print("  {} {}  {}\n", a.prompt,
+               nlohmann::json(a.completion).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+               a.correct ? "right" : fmt::format("wrong, expected {}", a.expected));
+  }
+  fmt::print("held-out accuracy {:.3f} on {} problems ({}), well-formed {:.3f}\n", result.accuracy,
+             result.answers.size(),
+             s.options.temperature == 0 ? std::string("greedy") : fmt::format("temperature {}", s.options.temperature),
+             result.formatted);
+}
+
+void addEvalCommand(CLI::App &app, Session &) {
+  CLI::App *command = app.add_subcommand("eval", "measure accuracy on held-out problems");
+  auto s = std::make_shared<EvalSettings>();
+  option(*command, "model", s->model, "directory of the checkpoint");
+  option(*command, "adapter", s->adapter, "directory of a PEFT adapter, such as train's output_dir [none]");
+  option(*command, "task", s->task, "arithmetic");
+  option(*command, "device", s->device, "cpu or cuda");
+  option(*command, "dtype", s->dtype, "float32 or bfloat16");
+  option(*command, "eval_samples", s->options.samples, "held-out problems");
+  option(*command, "max_completion_length", s->options.maxNewTokens, "tokens of a completion");
+  option(*command, "temperature", s->options.temperature, "0: greedy");
+  option(*command, "seed", s->options.seed, "of the choice of problems and of sampling");
+  option(*command, "show", s->show, "problems to print");
+  flag(*command, "json", s->json, "print one JSON object instead");
+  command->callback([s] { runEval(*s); });
+}
+
+} // namespace maskjit::rl
