@@ -12,31 +12,39 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-/// index_select whose gradient gathers too. `gradientPlaces` [m, copies]: where in the result the copies of source row
-/// i went. Rows of the source that went nowhere have no entry: then `sources` [m] says which rows those m are.
+/// x[index], whose gradient gathers too: row i of the source gets the sum of the gradient's rows places[i], [m,
+/// copies].
 struct GatherRows : Function<GatherRows> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &index,
-                            const at::Tensor &gradientPlaces, const at::Tensor &sources) {
-    context->save_for_backward({gradientPlaces, sources});
-    context->saved_data["rows"] = x.size(0);
+                            const at::Tensor &places) {
+    context->save_for_backward({places});
     return x.index_select(0, index);
   }
   static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const variable_list saved = context->get_saved_variables();
-    const at::Tensor &places = saved[0], &sources = saved[1];
+    const at::Tensor places = context->get_saved_variables()[0];
     at::Tensor dx = gradients[0].index_select(0, places.flatten());
     if (places.size(1) > 1) {
-      std::vector<int64_t> shape = dx.sizes().vec();
+      std::vector<int64_t> shape = gradients[0].sizes().vec();
       shape[0] = places.size(1);
       shape.insert(shape.begin(), places.size(0));
       dx = dx.view(shape).sum(1);
     }
-    if (sources.defined()) {
-      std::vector<int64_t> shape = dx.sizes().vec();
-      shape[0] = context->saved_data["rows"].toInt();
-      dx = at::zeros(shape, dx.options()).index_copy_(0, sources, dx);
-    }
-    return {dx, {}, {}, {}};
+    return {dx, {}, {}};
+  }
+};
+
+/// x[index] of distinct rows; the other rows get no gradient.
+struct TakeRows : Function<TakeRows> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &index) {
+    context->save_for_backward({index});
+    context->saved_data["rows"] = x.size(0);
+    return x.index_select(0, index);
+  }
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    std::vector<int64_t> shape = gradients[0].sizes().vec();
+    shape[0] = context->saved_data["rows"].toInt();
+    const at::Tensor index = context->get_saved_variables()[0];
+    return {at::zeros(shape, gradients[0].options()).index_copy_(0, index, gradients[0]), {}};
   }
 };
 
@@ -190,22 +198,18 @@ at::Tensor Rows::unpack(const at::Tensor &rows) const {
 at::Tensor Rows::align(const at::Tensor &rows) const {
   // What stands past a sequence's end gets no gradient: no real query sees those keys, and their queries' outputs are
   // dropped by flatten.
-  const at::Tensor all =
-      alignedSlots.defined() ? GatherRows::apply(rows, slotRows, alignedSlots.unsqueeze(1), at::Tensor()) : rows;
+  const at::Tensor all = alignedSlots.defined() ? GatherRows::apply(rows, slotRows, alignedSlots.unsqueeze(1)) : rows;
   return all.view({B, L, rows.size(1), rows.size(2)}).transpose(1, 2);
 }
 
 at::Tensor Rows::flatten(const at::Tensor &x) const {
   const at::Tensor all = x.transpose(1, 2).reshape({B * L, x.size(1) * x.size(3)});
-  if (!alignedSlots.defined())
-    return all;
-  const at::Tensor places = at::arange(n, alignedSlots.options()).unsqueeze(1);
-  return GatherRows::apply(all, alignedSlots, places, alignedSlots);
+  return alignedSlots.defined() ? TakeRows::apply(all, alignedSlots) : all;
 }
 
 at::Tensor permuteRows(const at::Tensor &x, const at::Tensor &order, const at::Tensor &inverse, int64_t copies) {
   const at::Tensor index = copies == 1 ? order : at::floor_divide(order, copies);
-  return GatherRows::apply(x, index, inverse.view({-1, copies}), at::Tensor());
+  return GatherRows::apply(x, index, inverse.view({-1, copies}));
 }
 
 } // namespace maskjit

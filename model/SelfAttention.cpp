@@ -22,7 +22,7 @@ AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &c
   const at::Tensor window = at::full({}, config.slidingWindow, at::TensorOptions(at::kInt).device(device));
   if (rows.documents.defined()) {
     fullMask = "packed_documents", slidingMask = "packed_window";
-    fullParams = {rows.documents}, slidingParams = {rows.documents, window};
+    fullParams = {rows.documents}, slidingParams = {window, rows.documents};
     return;
   }
   // gpt_oss_full(q_offset, left_pad, kv_len), gpt_oss_sliding(window, q_offset, left_pad, kv_len): rows hold no left
