@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Tokens are sorted by expert, so that each expert multiplies one contiguous block of rows.
 #include "model/Experts.h"
+#include "model/RowProducts.h"
 #include "model/Rows.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -49,35 +50,16 @@ struct ClampedSwiglu : torch::autograd::Function<ClampedSwiglu> {
   }
 };
 
-/// The factors of each expert: A as [in, r], B as [r, out].
-struct ExpertFactors {
-  std::vector<at::Tensor> a, b;
-
-  ExpertFactors(const LoraPair *pair, int64_t experts, at::ScalarType dtype) {
-    if (!pair)
-      return;
-    const int64_t rank = pair->a.size(0) / experts, in = pair->a.size(1), out = pair->b.size(0);
-    a = pair->a.to(dtype).view({experts, rank, in}).transpose(1, 2).unbind(0);
-    b = pair->b.to(dtype).view({out, rank, experts}).permute({2, 1, 0}).contiguous().unbind(0);
-  }
-};
-
 /// Rows sorted by expert, `counts` of them each, times their expert's weights [E, in, out].
 at::Tensor multiplyByExpert(const at::Tensor &rows, const std::vector<int64_t> &counts, const at::Tensor &weight,
                             const at::Tensor &bias, const LoraPair *lora, double scaling) {
-  const std::vector<at::Tensor> blocks = rows.split_with_sizes(counts), weights = weight.unbind(0),
-                                biases = bias.unbind(0);
-  const ExpertFactors factors(lora, weights.size(), rows.scalar_type());
-  std::vector<at::Tensor> products;
-  for (size_t e = 0; e < weights.size(); ++e) {
-    if (counts[e] == 0)
-      continue;
-    at::Tensor y = at::addmm(biases[e], blocks[e], weights[e]);
-    if (lora)
-      y = at::addmm(y, at::mm(blocks[e], factors.a[e]), factors.b[e], 1, scaling);
-    products.push_back(y);
-  }
-  return at::cat(products, 0);
+  const at::Tensor y = multiplyGroups(rows, weight, bias, counts);
+  if (!lora)
+    return y;
+  const int64_t experts = weight.size(0), rank = lora->a.size(0) / experts;
+  const at::Tensor a = lora->a.to(rows.scalar_type()).view({experts, rank, -1}).transpose(1, 2);    // [E, in, r]
+  const at::Tensor b = lora->b.to(rows.scalar_type()).view({-1, rank, experts}).permute({2, 1, 0}); // [E, r, out]
+  return y + multiplyGroups(multiplyGroups(rows, a, {}, counts), b, {}, counts) * scaling;
 }
 
 } // namespace
@@ -88,7 +70,7 @@ at::Tensor clampedSwiglu(const at::Tensor &gateUp, double alpha, double limit) {
 
 Routing route(const at::Tensor &x, const LayerWeights &weights, int64_t expertsPerToken) {
   Routing routing;
-  routing.logits = at::linear(x, weights.routerWeight, weights.routerBias);
+  routing.logits = multiplyRows(x, weights.routerWeight, weights.routerBias);
   auto [best, experts] = routing.logits.topk(expertsPerToken, 1);
   routing.experts = experts;
   routing.scores = best.softmax(1, at::kFloat).to(x.scalar_type());

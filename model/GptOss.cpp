@@ -4,6 +4,7 @@
 #include "model/Experts.h"
 #include "model/JsonFields.h"
 #include "model/Norm.h"
+#include "model/RowProducts.h"
 #include "model/SelfAttention.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -29,8 +30,10 @@ namespace {
 void checkPlacement(at::Device device, at::ScalarType dtype) {
   if (dtype != at::kFloat && dtype != at::kBFloat16)
     throw std::runtime_error(std::string("dtype: expected float32 or bfloat16, got ") + c10::toString(dtype));
-  if (device.is_cpu() && dtype != at::kFloat)
-    throw std::runtime_error("dtype: the CPU's attention kernels compute in float32; load the model as float32 there");
+  if (device.is_cpu() != (dtype == at::kFloat))
+    throw std::runtime_error(
+        "dtype: the attention kernels compute in float32 on the CPU and in bfloat16 on CUDA; got " +
+        std::string(c10::toString(dtype)) + " on " + device.str());
 }
 
 } // namespace
@@ -98,7 +101,9 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
 }
 
 at::Tensor GptOss::logits(const at::Tensor &hidden) const {
-  return at::linear(hidden, impl->weights.head).to(at::kFloat);
+  std::vector<int64_t> shape = hidden.sizes().vec();
+  shape.back() = impl->config.vocabSize;
+  return multiplyRows(hidden.flatten(0, -2), impl->weights.head).view(shape).to(at::kFloat);
 }
 
 std::vector<std::pair<std::string, at::Tensor>> GptOss::parameters() const {

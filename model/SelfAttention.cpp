@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Which mask a layer runs, with which parameters, in training, prefill, decode and packed rows.
 #include "model/SelfAttention.h"
+#include "model/RowProducts.h"
 #include "runtime/torch/Attention.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -9,11 +10,11 @@ namespace maskjit {
 
 at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const LoraPair *lora,
                    double scaling) {
-  const at::Tensor y = at::linear(x, weight, bias);
+  const at::Tensor y = multiplyRows(x, weight, bias);
   if (!lora)
     return y;
   const at::ScalarType dtype = x.scalar_type();
-  return at::addmm(y, at::linear(x, lora->a.to(dtype)), lora->b.to(dtype).t(), 1, scaling);
+  return y + multiplyRows(multiplyRows(x, lora->a.to(dtype)), lora->b.to(dtype)) * scaling;
 }
 
 AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &config, at::Device device,

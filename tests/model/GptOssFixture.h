@@ -4,6 +4,7 @@
 #include "model/GptOss.h"
 #include "tests/model/TensorFile.h"
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
@@ -11,6 +12,7 @@ namespace maskjit {
 
 inline std::shared_ptr<GptOss> loadFixture(const std::string &name, at::Device device = at::kCPU,
                                            at::ScalarType dtype = at::kFloat) {
+  at::set_num_threads(1); // as the programs do: LibTorch's threads spin, and its operations here are small
   return GptOss::load(fixture(name), device, dtype);
 }
 

@@ -161,7 +161,7 @@ TEST(GptOss, RefusesBatchesThatDoNotFit) {
 
 TEST(GptOss, RefusesBfloat16OnTheCpu) {
   EXPECT_THAT(messageOf([] { loadFixture("gpt-oss-tiny-bf16", at::kCPU, at::kBFloat16); }),
-              HasSubstr("the CPU's attention kernels compute in float32"));
+              HasSubstr("float32 on the CPU and in bfloat16 on CUDA; got BFloat16 on cpu"));
 }
 
 } // namespace

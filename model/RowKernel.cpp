@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Each element is one chain of multiply-adds over k, so blocking over rows, columns and threads cannot change it.
+// A panel of kPanel columns of the weights is copied into [in, kPanel] order once and multiplied by blocks of rows.
+#include "model/RowKernel.h"
+#include "runtime/cpu/ThreadPool.h"
+#include <algorithm>
+#include <cstring>
+
+namespace maskjit {
+namespace {
+
+constexpr int64_t kPanel = 32;                      // columns
+constexpr int64_t kChunkRows = 256;                 // rows that share a copied panel
+constexpr int64_t kWorthThreads = int64_t(1) << 19; // multiply-adds; below, waking a thread costs more than it saves
+
+/// w[:, column .. column + kPanel) as [in, kPanel], zeros past the last column.
+void copyPanel(const RowProduct &p, int64_t column, float *panel) {
+  const int64_t width = std::min(kPanel, p.out - column);
+  const float *w = p.w + column * p.wColumn;
+  if (width < kPanel)
+    std::memset(panel, 0, sizeof(float) * p.in * kPanel);
+  if (p.wColumn == 1) {
+    for (int64_t k = 0; k < p.in; ++k)
+      std::memcpy(panel + k * kPanel, w + k * p.wRow, sizeof(float) * width);
+    return;
+  }
+  for (int64_t k = 0; k < p.in; ++k)
+    for (int64_t j = 0; j < width; ++j)
+      panel[k * kPanel + j] = w[k * p.wRow + j * p.wColumn];
+}
+
+/// kRows rows of x times the panel.
+template <int kLanes, int kRows>
+[[gnu::always_inline]] inline void multiplyBlock(const float *x, int64_t in, const float *panel, const float *bias,
+                                                 float *y, int64_t out, int64_t width) {
+  typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float))));
+  constexpr int kVectors = kPanel / kLanes;
+  Vector sum[kRows][kVectors];
+  for (int v = 0; v < kVectors; ++v)
+    for (int r = 0; r < kRows; ++r)
+      std::memcpy(&sum[r][v], bias + v * kLanes, sizeof(Vector));
+  for (int64_t k = 0; k < in; ++k) {
+    Vector w[kVectors];
+    std::memcpy(w, panel + k * kPanel, sizeof(w));
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] += x[r * in + k] * w[v];
+  }
+  for (int r = 0; r < kRows; ++r)
+    std::memcpy(y + r * out, sum[r], sizeof(float) * width);
+}
+
+template <int kLanes, int kRows>
+[[gnu::always_inline]] inline void multiplyPanel(const RowProduct &p, int64_t column, int64_t begin, int64_t end,
+                                                 const float *panel, const float *bias) {
+  const int64_t width = std::min(kPanel, p.out - column);
+  int64_t row = begin;
+  for (; row + kRows <= end; row += kRows)
+    multiplyBlock<kLanes, kRows>(p.x + row * p.in, p.in, panel, bias, p.y + row * p.out + column, p.out, width);
+  for (; row < end; ++row)
+    multiplyBlock<kLanes, 1>(p.x + row * p.in, p.in, panel, bias, p.y + row * p.out + column, p.out, width);
+}
+
+using MultiplyPanel = void (*)(const RowProduct &, int64_t column, int64_t begin, int64_t end, const float *panel,
+                               const float *bias);
+
+// Rows a block: as many as the registers hold sums of kPanel columns for.
+void multiplyPanelBaseline(const RowProduct &p, int64_t column, int64_t begin, int64_t end, const float *panel,
+                           const float *bias) {
+  multiplyPanel<4, 1>(p, column, begin, end, panel, bias);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2,fma"))) void multiplyPanelAvx2(const RowProduct &p, int64_t column, int64_t begin,
+                                                           int64_t end, const float *panel, const float *bias) {
+  multiplyPanel<8, 3>(p, column, begin, end, panel, bias);
+}
+__attribute__((target("avx512f"))) void multiplyPanelAvx512(const RowProduct &p, int64_t column, int64_t begin,
+                                                            int64_t end, const float *panel, const float *bias) {
+  multiplyPanel<16, 8>(p, column, begin, end, panel, bias);
+}
+#endif
+
+MultiplyPanel chooseMultiplyPanel() {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f"))
+    return multiplyPanelAvx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return multiplyPanelAvx2;
+#endif
+  return multiplyPanelBaseline;
+}
+
+/// One panel of one product, some of its rows.
+struct Item {
+  const RowProduct *product;
+  int64_t column, begin, end;
+};
+
+void compute(const Item &item, MultiplyPanel multiply) {
+  thread_local std::vector<float> panel;
+  const RowProduct &p = *item.product;
+  panel.resize(std::max<int64_t>(p.in, 1) * kPanel);
+  copyPanel(p, item.column, panel.data());
+  float bias[kPanel] = {};
+  if (p.bias)
+    std::memcpy(bias, p.bias + item.column, sizeof(float) * std::min(kPanel, p.out - item.column));
+  multiply(p, item.column, item.begin, item.end, panel.data(), bias);
+}
+
+} // namespace
+
+void computeRowProducts(const std::vector<RowProduct> &products) {
+  static const MultiplyPanel multiply = chooseMultiplyPanel();
+  std::vector<Item> items;
+  int64_t work = 0;
+  for (const RowProduct &p : products) {
+    for (int64_t begin = 0; begin < p.rows; begin += kChunkRows)
+      for (int64_t column = 0; column < p.out; column += kPanel)
+        items.push_back({&p, column, begin, std::min(begin + kChunkRows, p.rows)});
+    work += p.rows * p.in * p.out;
+  }
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      compute(items[i], multiply);
+  };
+  parallelFor(items.size(), run, work < kWorthThreads ? 1 : 0);
+}
+
+} // namespace maskjit

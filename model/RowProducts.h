@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Products of rows with weight matrices. On the CPU a row's result does not depend, to the last bit, on how many rows
+// there are beside it: sampling in steps and training on whole sequences compute the same numbers.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <vector>
+
+namespace maskjit {
+
+/// rows [M, in] in groups of `counts` rows, group g times weight[g] [in, out], plus bias[g] [out] if `bias` is defined.
+/// weight [G, in, out] with any strides. Differentiable in all three.
+at::Tensor multiplyGroups(const at::Tensor &rows, const at::Tensor &weight, const at::Tensor &bias,
+                          const std::vector<int64_t> &counts);
+
+/// rows [M, in] times weight [out, in] transposed, plus bias [out] if it is defined.
+at::Tensor multiplyRows(const at::Tensor &rows, const at::Tensor &weight, const at::Tensor &bias = {});
+
+} // namespace maskjit
