@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Each element is one chain of multiply-adds over k, so blocking over rows, columns and threads cannot change it.
+// The terms of each element are added in one fixed order, so blocking over rows, columns and threads cannot change it.
 // A panel of kPanel columns of the weights is copied into [in, kPanel] order once and multiplied by blocks of rows.
 #include "model/RowKernel.h"
 #include "runtime/cpu/ThreadPool.h"
@@ -9,8 +9,9 @@
 namespace maskjit {
 namespace {
 
-constexpr int64_t kPanel = 32;                      // columns
-constexpr int64_t kChunkRows = 256;                 // rows that share a copied panel
+constexpr int64_t kPanel = 32;      // columns
+constexpr int64_t kChunkRows = 256; // rows that share a copied panel
+constexpr int64_t kTerms = 16;      // products summed on their own: rounding errors grow with the length of a sum
 constexpr int64_t kWorthThreads = int64_t(1) << 19; // multiply-adds; below, waking a thread costs more than it saves
 
 /// w[:, column .. column + kPanel) as [in, kPanel], zeros past the last column.
@@ -35,19 +36,25 @@ template <int kLanes, int kRows>
                                                  float *y, int64_t out, int64_t width) {
   typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float))));
   constexpr int kVectors = kPanel / kLanes;
-  Vector sum[kRows][kVectors];
-  for (int v = 0; v < kVectors; ++v)
-    for (int r = 0; r < kRows; ++r)
-      std::memcpy(&sum[r][v], bias + v * kLanes, sizeof(Vector));
-  for (int64_t k = 0; k < in; ++k) {
-    Vector w[kVectors];
-    std::memcpy(w, panel + k * kPanel, sizeof(w));
+  Vector total[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r)
+    std::memcpy(total[r], bias, sizeof(total[r]));
+  for (int64_t begin = 0; begin < in; begin += kTerms) {
+    Vector sum[kRows][kVectors] = {};
+    const int64_t end = std::min(begin + kTerms, in);
+    for (int64_t k = begin; k < end; ++k) {
+      Vector w[kVectors];
+      std::memcpy(w, panel + k * kPanel, sizeof(w));
+      for (int r = 0; r < kRows; ++r)
+        for (int v = 0; v < kVectors; ++v)
+          sum[r][v] += x[r * in + k] * w[v];
+    }
     for (int r = 0; r < kRows; ++r)
       for (int v = 0; v < kVectors; ++v)
-        sum[r][v] += x[r * in + k] * w[v];
+        total[r][v] += sum[r][v];
   }
   for (int r = 0; r < kRows; ++r)
-    std::memcpy(y + r * out, sum[r], sizeof(float) * width);
+    std::memcpy(y + r * out, total[r], sizeof(float) * width);
 }
 
 template <int kLanes, int kRows>

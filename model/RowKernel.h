@@ -6,7 +6,7 @@
 
 namespace maskjit {
 
-/// y[i, j] = bias[j] + sum over k, ascending, of x[i, k] * w[k * wRow + j * wColumn]; x [rows, in] and y [rows, out]
+/// y[i, j] = bias[j] + sum over k of x[i, k] * w[k * wRow + j * wColumn]; x [rows, in] and y [rows, out]
 /// are contiguous; bias null: 0.
 struct RowProduct {
   int64_t rows, in, out;

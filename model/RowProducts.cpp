@@ -46,6 +46,7 @@ struct MultiplyGroups : torch::autograd::Function<MultiplyGroups> {
                             const std::optional<at::Tensor> &bias, const std::vector<int64_t> &counts) {
     context->save_for_backward({rows, weight});
     context->saved_data["counts"] = counts;
+    context->saved_data["biased"] = bias.has_value();
     return product(rows, weight, bias.value_or(at::Tensor()), counts);
   }
 
@@ -56,7 +57,8 @@ struct MultiplyGroups : torch::autograd::Function<MultiplyGroups> {
     at::Tensor dx, dw, db;
     if (context->needs_input_grad(0))
       dx = product(dy, weight.transpose(1, 2), {}, counts);
-    const bool forWeight = context->needs_input_grad(1), forBias = context->needs_input_grad(2);
+    const bool forWeight = context->needs_input_grad(1);
+    const bool forBias = context->saved_data["biased"].toBool() && context->needs_input_grad(2);
     if (forWeight)
       dw = at::zeros(weight.sizes(), weight.options());
     if (forBias)

@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr double kExpected = 2e-5, kGradients = 1e-4; // the fixtures' README, fp32 on the CPU
+constexpr double kLogits = 2e-4, kExpected = 2e-5, kGradients = 1e-4; // the fixtures' README, fp32 on the CPU
 
 struct LoraFixture : testing::Test {
   std::shared_ptr<GptOss> model = loadFixture("gpt-oss-tiny-bf16");
@@ -24,7 +24,7 @@ TEST_F(LoraFixture, GivesTheLogits) {
   at::NoGradGuard guard;
   const Batch batch = batchOf(golden, "left");
   const at::Tensor got = model->logits(model->forward(batch).last).narrow(2, 0, 128);
-  EXPECT_LT(maxError(got, golden["left.logits[:,:,0:128]"], batch.attentionMask), kExpected);
+  EXPECT_LT(maxError(got, golden["left.logits[:,:,0:128]"], batch.attentionMask), kLogits);
 }
 
 TEST_F(LoraFixture, GivesLogProbabilitiesAndGradients) {
