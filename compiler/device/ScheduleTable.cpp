@@ -39,14 +39,14 @@ struct Row {
 
 const std::vector<Row> &table(bool turing) {
   static const std::vector<Row> sm80 = {
-      {32, tiled<Sm80, 32, 128, 64, 2, 4, Forward>(), decode<Sm80, 32, 16, 4, 4>(),
-       tiled<Sm80, 32, 64, 64, 2, 4, BackwardDq>(), tiled<Sm80, 32, 64, 64, 2, 4, BackwardDkDv>()},
-      {64, tiled<Sm80, 64, 128, 64, 2, 4, Forward>(), decode<Sm80, 64, 16, 4, 4>(),
-       tiled<Sm80, 64, 64, 64, 2, 4, BackwardDq>(), tiled<Sm80, 64, 64, 64, 2, 4, BackwardDkDv>()},
-      {96, tiled<Sm80, 96, 128, 64, 1, 4, Forward>(), decode<Sm80, 96, 16, 3, 4>(),
+      {32, tiled<Sm80, 32, 128, 32, 2, 4, Forward>(), decode<Sm80, 32, 16, 4, 4>(),
+       tiled<Sm80, 32, 128, 32, 2, 4, BackwardDq>(), tiled<Sm80, 32, 32, 64, 2, 4, BackwardDkDv>()},
+      {64, tiled<Sm80, 64, 128, 32, 2, 4, Forward>(), decode<Sm80, 64, 16, 3, 4>(),
+       tiled<Sm80, 64, 128, 32, 2, 4, BackwardDq>(), tiled<Sm80, 64, 64, 64, 2, 4, BackwardDkDv>()},
+      {96, tiled<Sm80, 96, 128, 32, 2, 4, Forward>(), decode<Sm80, 96, 16, 3, 4>(),
        tiled<Sm80, 96, 64, 64, 1, 4, BackwardDq>(), tiled<Sm80, 96, 64, 64, 2, 4, BackwardDkDv>()},
-      {128, tiled<Sm80, 128, 128, 64, 1, 8, Forward>(), decode<Sm80, 128, 16, 2, 4>(),
-       tiled<Sm80, 128, 64, 64, 2, 4, BackwardDq>(), tiled<Sm80, 128, 32, 64, 2, 4, BackwardDkDv>()},
+      {128, tiled<Sm80, 128, 128, 32, 2, 4, Forward>(), decode<Sm80, 128, 16, 2, 4>(),
+       tiled<Sm80, 128, 64, 32, 2, 4, BackwardDq>(), tiled<Sm80, 128, 32, 64, 2, 4, BackwardDkDv>()},
       {256, tiled<Sm80, 256, 64, 32, 1, 4, Forward>(), decode<Sm80, 256, 16, 2, 2>(),
        tiled<Sm80, 256, 64, 32, 1, 4, BackwardDq>(), tiled<Sm80, 256, 16, 64, 1, 8, BackwardDkDv>()},
   };

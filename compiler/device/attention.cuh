@@ -7,8 +7,8 @@
 //   struct Mask { ... };  // see mask.cuh
 //   constexpr int kParams = 3, kGroup = 8;  // parameters of the mask, query heads a key head
 //
-//   using Schedule = Forward<Sm80, 64, 128, 64, 2, 4>;
-//   extern "C" __global__ __launch_bounds__(Schedule::kThreads)
+//   using Schedule = Forward<Sm80, 64, 128, 32, 2, 4>;
+//   extern "C" __global__ __launch_bounds__(Schedule::kThreads, Schedule::kBlocks)
 //   void forward(const __grid_constant__ AttentionArgs args, const __grid_constant__ Params<kParams> params) {
 //     attention_forward<Schedule, bf16, kGroup, Mask>(args, params.values);
 //   }

@@ -15,12 +15,12 @@ namespace maskjit::device {
 template <class S, class Mask, int kPack> struct QueryTiles {
   const Mask &mask;
   Range keys, queries, full;
-  int key_count, len_q;
-  __device__ QueryTiles(const Mask &mask, Range keys, int key_count, int len_q)
-      : mask(mask), keys(keys), queries(mask.queries(keys).within(0, len_q)),
-        full(mask.full_queries(keys).within(0, len_q)), key_count(key_count), len_q(len_q) {
-    if (keys.empty())
-      queries = nothing();
+  __device__ QueryTiles(const Mask &mask, Range keys, int len_q)
+      : mask(mask), keys(keys), queries(nothing()), full(nothing()) {
+    if (keys.empty()) // past kv_len
+      return;
+    queries = mask.queries(keys).within(0, len_q);
+    full = mask.full_queries(keys).within(0, len_q);
   }
   /// Packed rows; the positions of a tile of them.
   __device__ int end() const { return queries.end * kPack; }
@@ -132,7 +132,7 @@ __device__ void backward_dkdv(const AttentionArgs &args, const Param *params) {
   for (int unit = 0; unit < kGroup / kPack; ++unit) {
     const int head = kv_head * kGroup + unit * kPack;
     const Mask mask = Mask::at(params, batch, head);
-    const QueryTiles<S, Mask, kPack> tiles(mask, keys, keys_end, args.len_q);
+    const QueryTiles<S, Mask, kPack> tiles(mask, keys, args.len_q);
     const PackedRows<kPack> q_rows(args.q, batch, head), do_rows(args.dout, batch, head);
     const float2 *const all_stats = reinterpret_cast<const float2 *>(args.row_stats);
 

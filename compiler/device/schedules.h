@@ -37,6 +37,16 @@ constexpr int backward_dkdv_shared_bytes(int head_dim, int tile_q, int tile_k, i
   return 2 * head_dim * (2 * tile_k + 2 * stages * tile_q) + stages * stats;
 }
 
+/// Blocks that shall share a multiprocessor, for __launch_bounds__: as many as their accumulators (fp32 a thread) leave
+/// registers for. Without the bound the compiler spends registers on loads far ahead, and a block runs alone.
+template <class Arch> constexpr int blocks_together(int threads, int accumulators, int shared_bytes) {
+  // What the kernels take beside accumulators: operands, addresses, statistics of rows; copies that pass through.
+  const int others = Arch::kAsyncCopy ? 72 : 96;
+  const int by_registers = 65536 / (threads * (accumulators + others)), by_memory = Arch::kSharedLimit / shared_bytes;
+  const int blocks = by_registers < by_memory ? by_registers : by_memory;
+  return blocks > 1 ? blocks : 1;
+}
+
 /// A query tile stays in shared memory, key tiles pass through a ring of kStages. Rows of a query tile are
 /// (position, head) pairs: all query heads of a key head, unless the mask tells heads apart.
 /// With one stage K and V are loaded under each other's products; with two a whole key tile ahead.
@@ -46,6 +56,8 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
   static constexpr int kSharedBytes = forward_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
+  static constexpr int kBlocks =
+      blocks_together<Arch>(kThreads, kRowsPerWarp / 16 * (kTileK + kHeadDim) / 2, kSharedBytes);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
 };
@@ -59,6 +71,7 @@ template <class Arch_, int kHeadDim_, int kTileK_, int kStages_, int kWarps_> st
                        kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kSharedBytes = decode_shared_bytes(kHeadDim, kTileK, kStages, kWarps);
+  static constexpr int kBlocks = blocks_together<Arch>(kThreads, (kTileK + kHeadDim) / 2 + kHeadDim / 4, kSharedBytes);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && kStages >= 1);
 };
 
@@ -69,6 +82,8 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr int kHeadDim = kHeadDim_, kTileQ = kTileQ_, kTileK = kTileK_, kStages = kStages_, kWarps = kWarps_;
   static constexpr int kThreads = 32 * kWarps, kRowsPerWarp = kTileQ / kWarps;
   static constexpr int kSharedBytes = backward_dq_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
+  static constexpr int kBlocks =
+      blocks_together<Arch>(kThreads, kRowsPerWarp / 16 * (2 * kTileK + kHeadDim) / 2, kSharedBytes);
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileQ == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
 };
@@ -83,6 +98,8 @@ template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, in
   static constexpr int kSplitD = kWarps * 16 > kTileK ? kWarps * 16 / kTileK : 1;
   static constexpr int kRowsPerWarp = kTileK * kSplitD / kWarps;
   static constexpr int kSharedBytes = backward_dkdv_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
+  static constexpr int kBlocks =
+      blocks_together<Arch>(kThreads, kRowsPerWarp / 16 * (kTileQ + kHeadDim / kSplitD), kSharedBytes);
   static_assert(kHeadDim % 32 == 0 && kTileQ % 16 == 0 && (kStages == 1 || kStages == 2));
   static_assert(kTileK * kSplitD == kRowsPerWarp * kWarps && (kRowsPerWarp == 16 || kRowsPerWarp == 32));
   static_assert(kHeadDim % (16 * kSplitD) == 0);

@@ -23,9 +23,11 @@ KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec) {
       std::exit(1);
     }
     to = *schedule;
-    file.source += fmt::format("extern \"C\" __global__ __launch_bounds__({0}) void {1}(ARGUMENTS) {{\n"
-                               "  {2}<{3}, {4}, kGroup, Mask>(args, params.values);\n}}\n",
-                               to.threads, name, call, to.type, element);
+    file.source += fmt::format("using Schedule_{0} = {1};\n"
+                               "extern \"C\" __global__ __launch_bounds__(Schedule_{0}::kThreads, "
+                               "Schedule_{0}::kBlocks) void {0}(ARGUMENTS) {{\n"
+                               "  {2}<Schedule_{0}, {3}, kGroup, Mask>(args, params.values);\n}}\n",
+                               name, to.type, call, element);
   };
   add(file.forward, "forward", "attention_forward", forwardSchedule);
   add(file.decode, "decode", "attention_decode", decodeSchedule);
