@@ -95,27 +95,25 @@ Value BoundEmitter::condition(const Constraint &constraint) {
 Value BoundEmitter::rounded(const Bound &bound, bool up) {
   if (bound.divisor == 1)
     return form(bound.form);
-  // ceil(e / d) = floor((e + d - 1) / d)
-  auto shifted = addScaled(bound.form, LinearForm::ofConstant(up ? bound.divisor - 1 : 0), 1);
-  return shifted ? create<FloorDivOp>(form(*shifted), constant(bound.divisor)) : Value();
+  LinearForm dividend = bound.form;
+  if (up) // ceil(e / d) = floor((e + d - 1) / d)
+    dividend.constant += bound.divisor - 1;
+  return create<FloorDivOp>(form(dividend), constant(bound.divisor));
 }
 
 Value BoundEmitter::greatestLower(const Projection &projection) {
   Value result;
-  for (const Bound &bound : projection.lower)
-    if (Value value = rounded(bound, true))
-      result = result ? create<MaxOp>(result, value) : value;
+  for (const Bound &bound : projection.lower) {
+    Value value = rounded(bound, true);
+    result = result ? create<MaxOp>(result, value) : value;
+  }
   return result;
 }
 
 Value BoundEmitter::leastEnd(const Projection &projection) {
   Value result;
   for (Bound bound : projection.upper) {
-    // floor(e / d) + 1 = floor((e + d) / d)
-    auto past = addScaled(bound.form, LinearForm::ofConstant(bound.divisor), 1);
-    if (!past)
-      continue;
-    bound.form = *past;
+    bound.form.constant += bound.divisor; // floor(e / d) + 1 = floor((e + d) / d)
     Value value = rounded(bound, false);
     result = result ? create<MinOp>(result, value) : value;
   }

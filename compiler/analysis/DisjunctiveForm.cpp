@@ -2,6 +2,7 @@
 // Negation is pushed to the comparisons; conjunctions multiply out, and what cannot hold is dropped at once.
 #include "compiler/analysis/DisjunctiveForm.h"
 #include "compiler/analysis/Elimination.h"
+#include "compiler/analysis/Predicates.h"
 
 using namespace mlir;
 using namespace maskjit;
@@ -112,24 +113,6 @@ static llvm::SmallVector<std::optional<Constraint>, 2> constraintsOf(Predicate p
     return {scaled(1, -1)};
   case Predicate::ge:
     return {scaled(1, 0)};
-  }
-  llvm_unreachable("all predicates are listed");
-}
-
-static Predicate opposite(Predicate predicate) {
-  switch (predicate) {
-  case Predicate::eq:
-    return Predicate::ne;
-  case Predicate::ne:
-    return Predicate::eq;
-  case Predicate::lt:
-    return Predicate::ge;
-  case Predicate::le:
-    return Predicate::gt;
-  case Predicate::gt:
-    return Predicate::le;
-  case Predicate::ge:
-    return Predicate::lt;
   }
   llvm_unreachable("all predicates are listed");
 }

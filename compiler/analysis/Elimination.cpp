@@ -12,6 +12,8 @@ using llvm::DynamicAPInt;
 
 /// Elimination stops where a system grows past it; what was derived so far does not hold then.
 static constexpr unsigned kMaxRows = 64;
+/// Of what is handed on: bounds can then be negated, rounded and moved by one within 64 bits.
+static constexpr int64_t kLargestCoefficient = int64_t(1) << 61;
 
 namespace {
 
@@ -178,13 +180,13 @@ void System::removeRedundant() {
       rows.removeInequality(i);
 }
 
-/// A row as a constraint; nothing if it does not fit 64 bits (leaving a constraint out only adds solutions).
+/// A row as a constraint; nothing if its numbers are too large (leaving a constraint out only adds solutions).
 std::optional<Constraint> System::constraintAt(unsigned index, bool isEquality) const {
   Constraint constraint;
   constraint.isEquality = isEquality;
   for (unsigned column = 0; column <= columns.size(); ++column) {
     DynamicAPInt value = isEquality ? rows.atEq(index, column) : rows.atIneq(index, column);
-    if (value <= INT64_MIN || value > INT64_MAX)
+    if (value < -kLargestCoefficient || value > kLargestCoefficient)
       return std::nullopt;
     if (column == columns.size())
       constraint.form.constant = int64_t(value);

@@ -5,7 +5,8 @@
 
 namespace maskjit {
 
-/// form / divisor, rounded to the inside: up for a lower bound, down for an upper one. The divisor is positive.
+/// form / divisor, rounded to the inside: up for a lower bound, down for an upper one. The divisor is positive, and it
+/// and the form's numbers are at most 2^61.
 struct Bound {
   LinearForm form;
   int64_t divisor = 1;

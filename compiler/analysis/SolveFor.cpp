@@ -2,6 +2,7 @@
 // Equivalences that move a coordinate out of monotone functions, one law a case.
 #include "compiler/analysis/SolveFor.h"
 #include "compiler/analysis/IntegerRange.h"
+#include "compiler/analysis/Predicates.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -9,21 +10,6 @@
 using namespace mlir;
 using namespace maskjit;
 using namespace maskjit::mask;
-
-static Predicate swapped(Predicate predicate) {
-  switch (predicate) {
-  case Predicate::lt:
-    return Predicate::gt;
-  case Predicate::le:
-    return Predicate::ge;
-  case Predicate::gt:
-    return Predicate::lt;
-  case Predicate::ge:
-    return Predicate::le;
-  default:
-    return predicate;
-  }
-}
 
 namespace {
 

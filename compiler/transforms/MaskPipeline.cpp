@@ -18,12 +18,15 @@ void maskjit::buildMaskPipeline(OpPassManager &pm, const MaskPipelineOptions &op
     pm.addPass(createCSEPass());
   };
   canonicalize();
+  pm.addPass(createMaskSimplify());
+  canonicalize();
   if (options.keys)
     pm.addPass(createMaskDeriveKeys());
   if (options.queries)
     pm.addPass(createMaskDeriveQueries());
   if (options.tileClass)
     pm.addPass(createMaskDeriveTileClass());
+  pm.addPass(createMaskDeriveScoreGradient()); // the backward pass cannot do without it
   canonicalize();
 }
 

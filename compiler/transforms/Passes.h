@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The passes over masks and the pipeline that derives everything from a predicate.
 #pragma once
+#include "compiler/transforms/DerivedMask.h"
 #include "dialects/attn/AttnDialect.h"
 #include "dialects/mask/MaskDialect.h"
 #include "mlir/Pass/Pass.h"
@@ -9,11 +10,6 @@ namespace maskjit {
 
 #define GEN_PASS_DECL
 #include "compiler/transforms/Passes.h.inc"
-
-/// What the pipeline derives. Leaving a derivation out makes kernels slower, never wrong.
-struct MaskPipelineOptions {
-  bool keys = true, queries = true, tileClass = true;
-};
 
 /// Canonical form of all functions, then what is derived from the predicates of a module.
 void buildMaskPipeline(mlir::OpPassManager &pm, const MaskPipelineOptions &options = {});

@@ -24,6 +24,25 @@ def MaskSpecialize : Pass<"mask-specialize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
+def MaskSimplify : Pass<"mask-simplify", "::mlir::ModuleOp"> {
+  let summary = "decide what the declared ranges decide";
+  let description = [{
+    Comparisons whose sides differ by a linear form of one sign become constants, min and max whose operands do not
+    overlap one of them, remainders of smaller dividends the dividend.
+
+    ```mlir
+    %0 = mask.add %q, %offset        // offset in [0, 4096]
+    %1 = mask.cmp ge, %0, %zero      // always true
+    ```
+    becomes
+    ```mlir
+    %1 = mask.constant true
+    ```
+  }];
+  let statistics = [Statistic<"replaced", "values-replaced", "values replaced by a constant or an operand">];
+  let dependentDialects = ["::maskjit::mask::MaskDialect"];
+}
+
 class MaskDerivation<string flag> : Pass<flag, "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"derived", "functions-derived", "functions added to the module">,
@@ -67,6 +86,16 @@ def MaskDeriveTileClass : MaskDerivation<"mask-derive-tile-class"> {
     union of what the predicate's conjunctions leave when both coordinates are eliminated, `all` the opposite of the
     same for the negated predicate. What is not proven leaves a tile partial.
   }];
+}
+
+def MaskDeriveScoreGradient : Pass<"mask-derive-score-gradient", "::mlir::ModuleOp"> {
+  let summary = "the derivative of a score clause";
+  let description = [{
+    Adds `@m.score_grad`, d score / d s by the chain rule, for every `@m.score`. Where min, max or abs have a corner the
+    slope is that of one side. An operation without a rule is an error.
+  }];
+  let statistics = [Statistic<"derived", "functions-derived", "functions added to the module">];
+  let dependentDialects = ["::maskjit::mask::MaskDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
 // ---- attention ----
