@@ -191,9 +191,13 @@ Range Derivation::outside(ArrayRef<Projection> holes) {
     } else if (end) {
       Value from = select(conditions, end, emit->constant(int64_t(0)));
       result = intersect(result, {from, {}});
-    } else { // from `begin` on, or everything
-      Value until = select(conditions, begin ? begin : emit->constant(int64_t(0)), emit->constant(kMaxPosition));
-      result = intersect(result, {{}, until});
+    } else if (begin) {
+      result = intersect(result, {{}, select(conditions, begin, emit->constant(kMaxPosition))});
+    } else { // everything
+      Value zero = emit->constant(int64_t(0));
+      if (matchPattern(conditions, m_One()))
+        return {zero, zero};
+      result = intersect(result, {{}, select(conditions, zero, emit->constant(kMaxPosition))});
     }
   }
   for (auto &[inhabited, hole] : inner) {
@@ -247,7 +251,7 @@ void Derivation::finish(Range range, bool isUseful) {
   // Positions are below kMaxPosition, so that these ends bound nothing.
   Value begin = range.begin ? range.begin : emit->constant(int64_t(0));
   Value end = range.end ? range.end : emit->constant(kMaxPosition);
-  finish(ValueRange{begin, end}, isUseful);
+  finish(mlir::ValueRange{begin, end}, isUseful);
 }
 
 void Derivation::finish(ValueRange results, bool isUseful) {

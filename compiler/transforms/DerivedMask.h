@@ -2,15 +2,9 @@
 // Masks whose derived functions are other than the pipeline's: what tests of derivations are made of. No MLIR here.
 #pragma once
 #include "compiler/Compiler.h"
+#include "compiler/transforms/PipelineOptions.h"
 
 namespace maskjit {
-
-/// What the pipeline derives. Leaving a derivation out makes kernels slower, never wrong.
-struct MaskPipelineOptions {
-  bool keys = true;      // @m.keys, @m.full_keys, @m.row
-  bool queries = true;   // @m.queries, @m.full_queries, @m.column
-  bool tileClass = true; // @m.classify
-};
 
 /// The same mask with what these options derive.
 Result<Mask> withDerivations(const Mask &mask, const MaskPipelineOptions &options);

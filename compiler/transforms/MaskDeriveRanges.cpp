@@ -24,7 +24,7 @@ struct Names {
 
 bool isConstant(Value value, int64_t expected) {
   llvm::APInt constant;
-  return value && matchPattern(value, m_ConstantInt(&constant)) && constant.getSExtValue() == expected;
+  return matchPattern(value, m_ConstantInt(&constant)) && constant.getSExtValue() == expected;
 }
 
 /// Adds the functions to `predicate`; returns how many were worth it.
@@ -42,11 +42,12 @@ unsigned deriveRanges(FuncOp predicate, const Names &names) {
 
   Derivation contained(predicate, names.contained, tileQ, tileK);
   Derivation::Range outer = contained.contain(contained.predicate(), true);
-  finish(contained, outer, outer.begin || outer.end);
+  bool isBounded = (outer.begin && !isConstant(outer.begin, 0)) || (outer.end && !isConstant(outer.end, kMaxPosition));
+  finish(contained, outer, isBounded);
 
   Derivation filled(predicate, names.filled, tileQ, tileK);
   Derivation::Range inner = filled.fill(filled.predicate(), true);
-  finish(filled, inner, !isConstant(inner.end, 0) && (!inner.begin || inner.begin != inner.end));
+  finish(filled, inner, !inner.end || inner.begin != inner.end); // the same value twice: always empty
 
   Derivation exact(predicate, names.exact, pointQ, pointK);
   std::optional<Derivation::Range> interval = exact.exact();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The passes over masks and the pipeline that derives everything from a predicate.
 #pragma once
-#include "compiler/transforms/DerivedMask.h"
+#include "compiler/transforms/PipelineOptions.h"
 #include "dialects/attn/AttnDialect.h"
 #include "dialects/mask/MaskDialect.h"
 #include "mlir/Pass/Pass.h"

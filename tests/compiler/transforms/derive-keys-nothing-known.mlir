@@ -4,9 +4,10 @@
 // CHECK: mask.func @any(
 // CHECK-NOT: mask.func @any.
 mask.func @any(%b: index, %h: index, %q: index, %k: index) -> i1 attributes {params = [
-    #mask.decl<name = "keep", axis = k, min = 0, max = 1, isStatic = false, isSorted = false, isFloat = false>]} {
-  %kept = mask.load "keep"[%k] : index
-  %one = mask.constant 1 : index
-  %m = mask.cmp eq, %kept, %one
+    #mask.decl<name = "group_of_key", axis = k, min = 0, max = 1, isStatic = false, isSorted = false, isFloat = false>,
+    #mask.decl<name = "group_of_query", axis = q, min = 0, max = 1, isStatic = false, isSorted = false, isFloat = false>]} {
+  %theirs = mask.load "group_of_key"[%k] : index
+  %mine = mask.load "group_of_query"[%q] : index
+  %m = mask.cmp eq, %mine, %theirs
   mask.return %m : i1
 }
