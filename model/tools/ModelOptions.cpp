@@ -2,7 +2,6 @@
 // --model, --adapter, --device, --dtype.
 #include "model/tools/Commands.h"
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 namespace maskjit {
@@ -22,8 +21,6 @@ std::shared_ptr<GptOss> ModelOptions::load() const {
     throw std::runtime_error("--device cuda: no CUDA device answers here; --device cpu runs without one");
   const at::Device at(cuda ? at::kCUDA : at::kCPU);
   const bool wide = dtype.empty() ? !cuda : dtype == "float32";
-  if (!cuda) // LibTorch's threads spin at barriers, which costs more than its many small operations gain; the products
-    at::set_num_threads(1); // and attention, where the work is, have threads of their own
   std::shared_ptr<GptOss> loaded = GptOss::load(model, at, wide ? at::kFloat : at::kBFloat16);
   if (!adapter.empty())
     loaded->adapter = Lora::load(adapter, loaded->config(), at);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // maskjit-rl: makes warm starts, trains adapters by reinforcement learning, evaluates and generates.
+#include "model/tools/Commands.h"
 #include "rl/tools/Commands.h"
 #include "rl/tools/CudaLibrary.h"
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>
 #include <csignal>
@@ -22,11 +24,16 @@ void onInterrupt(int) {
 int main(int argc, char **argv) {
   // Before anything of LibTorch runs: it looks for CUDA once and remembers the answer.
   maskjit::rl::loadTorchCuda();
+  // LibTorch's threads spin at the end of each of its many small operations; the work of a step is in products and
+  // attention, which have threads of their own (MASKJIT_THREADS).
+  at::set_num_threads(1);
   CLI::App app{"maskjit-rl: reinforcement learning of gpt-oss on compiled attention kernels"};
   app.require_subcommand(1);
   maskjit::rl::addSftCommand(app, session);
   maskjit::rl::addTrainCommand(app, session);
   maskjit::rl::addEvalCommand(app, session);
+  maskjit::addGenerateCommand(app);
+  maskjit::addLogitsCommand(app);
   std::signal(SIGINT, onInterrupt);
   try {
     app.parse(argc, argv);
