@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The class Mask: text or IR in, verified IR and its derivations out.
+#include "compiler/frontend/CollectDiagnostics.h"
 #include "compiler/frontend/Digest.h"
 #include "compiler/frontend/Imports.h"
 #include "compiler/frontend/MaskEmitter.h"
@@ -10,7 +11,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Support/Threading.h"
 #include <fmt/format.h>
 
 using namespace mlir;
@@ -25,25 +25,6 @@ MLIRContext &maskContext() {
     return made;
   }();
   return context;
-}
-
-/// Runs `work` with what this thread's diagnostics say collected into one message.
-template <class Work> static std::string diagnosticsOf(MLIRContext &context, Work work) {
-  std::string messages;
-  const uint64_t thread = llvm::get_threadid();
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (llvm::get_threadid() != thread)
-      return failure();
-    llvm::raw_string_ostream stream(messages);
-    if (!messages.empty())
-      stream << "\n";
-    if (!isa<UnknownLoc>(diagnostic.getLocation()))
-      stream << diagnostic.getLocation() << ": ";
-    stream << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "note: ") << diagnostic;
-    return success();
-  });
-  work();
-  return messages;
 }
 
 // ---- making masks ----
@@ -204,7 +185,7 @@ std::string Mask::ir(bool derived) const {
     module = *all;
   }
   module.print(stream);
-  return out + "\n";
+  return out;
 }
 
 } // namespace maskjit

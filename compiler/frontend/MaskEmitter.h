@@ -118,6 +118,9 @@ private:
   Error failure;
 };
 
+/// For messages: in full if it fits 64 bits, else rounded.
+std::string decimal(Wide value);
+
 /// The mask that `name` means in `tree`: one of its own, or of a file it imports.
 struct MaskReference {
   const SyntaxTree *tree = nullptr;

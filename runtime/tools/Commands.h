@@ -11,5 +11,6 @@ using Action = std::function<int()>;
 
 /// Each adds its subcommand, whose callback puts the work into `action`.
 void addRunCommand(CLI::App &app, Action &action);
+void addShowCommand(CLI::App &app, Action &action);
 
 } // namespace maskjit

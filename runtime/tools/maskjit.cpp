@@ -9,6 +9,7 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::help);
   maskjit::Action action;
+  maskjit::addShowCommand(app, action);
   maskjit::addRunCommand(app, action);
   try {
     app.parse(argc, argv);
