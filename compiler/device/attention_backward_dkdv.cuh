@@ -120,7 +120,7 @@ __device__ void backward_dkdv(const AttentionArgs &args, const Param *params) {
   const int column = warp_index() / warps_of_keys * kColumns;
   const int keys_end = key_count(args, batch), tile = blockIdx.x * kTileK;
   const Range keys = {tile, min(tile + kTileK, keys_end)};
-  const KeyRows k_rows(args.k, args, batch, kv_head), v_rows(args.v, args, batch, kv_head);
+  const PackedRows<1> k_rows(args.k, batch, kv_head), v_rows(args.v, batch, kv_head);
   load_tile<Arch, kHeadDim, kTileK, kThreads>(k_tile, k_rows, tile, keys, thread);
   load_tile<Arch, kHeadDim, kTileK, kThreads>(v_tile, v_rows, tile, keys, thread);
 

@@ -44,7 +44,7 @@ __device__ void backward_dq(const AttentionArgs &args, const Param *params) {
   const Mask mask = Mask::at(params, at.batch, at.head);
   const int keys_end = key_count(args, at.batch), thread = threadIdx.x, warp_row = warp_index() * S::kRowsPerWarp;
   const KeyTiles<Mask, kTileK> tiles(mask, at.positions, keys_end);
-  const KeyRows k_rows(args.k, args, at.batch, at.kv_head), v_rows(args.v, args, at.batch, at.kv_head);
+  const PackedRows<1> k_rows(args.k, at.batch, at.kv_head), v_rows(args.v, at.batch, at.kv_head);
 
   auto k_tile = [&](int stage) { return SharedTile<kHeadDim>{ring + 2 * stage * kKeyBytes}; };
   auto v_tile = [&](int stage) { return SharedTile<kHeadDim>{ring + (2 * stage + 1) * kKeyBytes}; };

@@ -29,6 +29,9 @@ template <int kPack> struct PackedRows {
     else
       return base + row / kPack * row_stride + row % kPack * head_stride;
   }
+  /// Rows that lie kRows apart are this many elements apart, if kEven.
+  template <int kRows> static constexpr bool kEven = kRows % kPack == 0;
+  template <int kRows> __device__ long long distance() const { return kRows / kPack * row_stride; }
 };
 
 /// Rows of one key head, in place or through the sequence's page table.
@@ -43,6 +46,7 @@ struct KeyRows {
         row_stride(x.row_stride), page_stride(x.batch_stride),
         table(args.page_table ? args.page_table + batch * args.page_table_stride : nullptr),
         page_shift(args.page_shift), aligned(rows_are_aligned(x)) {}
+  template <int kRows> static constexpr bool kEven = false;
   __device__ u16 *at(int row) const {
     if (!table)
       return base + row * row_stride;
@@ -95,18 +99,32 @@ template <int kHeadDim> struct SharedTile {
 template <class Arch, int kHeadDim, int kRows, int kThreads, class Rows>
 __device__ void load_tile(SharedTile<kHeadDim> tile, const Rows &rows, int first, Range exist, int thread) {
   constexpr int kChunks = kHeadDim / 8, kAll = kRows * kChunks, kSteps = (kAll + kThreads - 1) / kThreads;
-  constexpr int kBatch = kSteps < 4 ? kSteps : 4; // loads under way at a time where they pass through registers
+  // Chunks under way at a time where they pass through registers: one where that is the exception.
+  constexpr int kBatch = Arch::kAsyncCopy ? 1 : kSteps < 4 ? kSteps : 4;
   constexpr int kUnroll = kSteps < 8       ? kSteps
                           : kHeadDim > 128 ? 2
                                            : 4; // addresses of all steps at once would not fit the registers
   if (Arch::kAsyncCopy && rows.aligned) {
+    constexpr int kRowStep = kThreads / kChunks;
+    constexpr bool kEven = kThreads % kChunks == 0 && kAll % kThreads == 0 && Rows::template kEven<kRowStep>;
+    if constexpr (kEven) { // one address, then additions
+      const int row = thread / kChunks, chunk = thread % kChunks;
+      const u16 *from = rows.at(first + row) + chunk * 8;
 #pragma unroll kUnroll
-    for (int step = 0; step < kSteps; ++step) {
-      const int i = step * kThreads + thread, row = i / kChunks, chunk = i % kChunks, from = first + row;
-      if (kAll % kThreads != 0 && i >= kAll)
-        break;
-      const bool exists = from >= exist.begin && from < exist.end;
-      copy_async(tile.at(row, chunk), exists ? rows.at(from) + chunk * 8 : rows.base, exists);
+      for (int step = 0; step < kSteps; ++step, from += rows.template distance<kRowStep>()) {
+        const int source = first + row + step * kRowStep;
+        const bool exists = source >= exist.begin && source < exist.end;
+        copy_async(tile.at(row + step * kRowStep, chunk), exists ? from : rows.base, exists);
+      }
+    } else {
+#pragma unroll kUnroll
+      for (int step = 0; step < kSteps; ++step) {
+        const int i = step * kThreads + thread, row = i / kChunks, chunk = i % kChunks, source = first + row;
+        if (kAll % kThreads != 0 && i >= kAll)
+          break;
+        const bool exists = source >= exist.begin && source < exist.end;
+        copy_async(tile.at(row, chunk), exists ? rows.at(source) + chunk * 8 : rows.base, exists);
+      }
     }
     return;
   }
