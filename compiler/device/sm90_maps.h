@@ -16,14 +16,19 @@ struct TensorMapShape {
   unsigned box[5];
 };
 
+/// In bytes. The stride of an axis of one element is never taken, and tensors carry anything there: a legal number.
+inline unsigned long long sm90_stride(long long elements, long long size) { return size > 1 ? 2ull * elements : 16ull; }
+
 /// Of q or out.
 inline TensorMapShape sm90_query_map(const AttentionArgs &args, const Tensor &x, int head_dim, int pack) {
-  const unsigned long long ratio = args.heads_q / args.heads_kv;
+  const long long ratio = args.heads_q / args.heads_kv;
   return {x.data,
           5,
-          {static_cast<unsigned long long>(head_dim), ratio, static_cast<unsigned long long>(args.len_q),
-           static_cast<unsigned long long>(args.heads_kv), static_cast<unsigned long long>(args.batch)},
-          {2ull * x.head_stride, 2ull * x.row_stride, 2ull * ratio * x.head_stride, 2ull * x.batch_stride},
+          {static_cast<unsigned long long>(head_dim), static_cast<unsigned long long>(ratio),
+           static_cast<unsigned long long>(args.len_q), static_cast<unsigned long long>(args.heads_kv),
+           static_cast<unsigned long long>(args.batch)},
+          {sm90_stride(x.head_stride, ratio), sm90_stride(x.row_stride, args.len_q),
+           sm90_stride(ratio * x.head_stride, args.heads_kv), sm90_stride(x.batch_stride, args.batch)},
           {64, static_cast<unsigned>(pack), 64u / pack, 1, 1}};
 }
 /// Of k or v.
@@ -32,20 +37,24 @@ inline TensorMapShape sm90_key_map(const AttentionArgs &args, const Tensor &x, i
           4,
           {static_cast<unsigned long long>(head_dim), static_cast<unsigned long long>(args.len_k),
            static_cast<unsigned long long>(args.heads_kv), static_cast<unsigned long long>(args.batch)},
-          {2ull * x.row_stride, 2ull * x.head_stride, 2ull * x.batch_stride},
+          {sm90_stride(x.row_stride, args.len_k), sm90_stride(x.head_stride, args.heads_kv),
+           sm90_stride(x.batch_stride, args.batch)},
           {64, static_cast<unsigned>(tile_k), 1, 1}};
 }
 
 /// What a tensor map can describe: the first element at a multiple of 16 bytes, strides too, and none of 0 or less.
-inline bool sm90_can_map(const Tensor &x) {
-  auto fits = [](long long stride) { return stride > 0 && stride % 8 == 0; };
-  return reinterpret_cast<unsigned long long>(x.data) % 16 == 0 && fits(x.batch_stride) && fits(x.head_stride) &&
-         fits(x.row_stride);
+inline bool sm90_can_map(const Tensor &x, int batch, int heads, int rows) {
+  auto fits = [](long long stride, int size) { return size == 1 || (stride > 0 && stride % 8 == 0); };
+  return reinterpret_cast<unsigned long long>(x.data) % 16 == 0 && fits(x.batch_stride, batch) &&
+         fits(x.head_stride, heads) && fits(x.row_stride, rows);
 }
 /// Whether attention_forward_sm90 serves a call; attention_forward serves all.
 inline bool sm90_serves(const AttentionArgs &args) {
-  return !args.page_table && !args.kv_len && sm90_can_map(args.q) && sm90_can_map(args.k) && sm90_can_map(args.v) &&
-         sm90_can_map(args.out);
+  return !args.page_table && !args.kv_len && args.len_k > 0 &&
+         sm90_can_map(args.q, args.batch, args.heads_q, args.len_q) &&
+         sm90_can_map(args.out, args.batch, args.heads_q, args.len_q) &&
+         sm90_can_map(args.k, args.batch, args.heads_kv, args.len_k) &&
+         sm90_can_map(args.v, args.batch, args.heads_kv, args.len_k);
 }
 /// Blocks of a launch.
 inline int sm90_blocks(const AttentionArgs &args, int tile_q, int pack, int multiprocessors) {
