@@ -72,6 +72,9 @@ void readSizes(const JsonFields &fields, Config &config) {
   if (config.headsQ % config.headsKv)
     fields.fail("num_key_value_heads", std::to_string(config.headsKv) + " does not divide num_attention_heads (" +
                                            std::to_string(config.headsQ) + ")");
+  if (config.headsQ * config.headDim > kMaxSize)
+    fields.fail("head_dim", std::to_string(config.headDim) + " times num_attention_heads (" +
+                                std::to_string(config.headsQ) + ") is more than " + std::to_string(kMaxSize));
   if (config.headDim % 2)
     fields.fail("head_dim", "expected an even number (rope turns pairs), got " + std::to_string(config.headDim));
   if (config.expertsPerToken > config.experts)

@@ -59,7 +59,7 @@ at::Tensor multiplyByExpert(const at::Tensor &rows, const std::vector<int64_t> &
   const int64_t experts = weight.size(0), rank = lora->a.size(0) / experts;
   const at::Tensor a = lora->a.to(rows.scalar_type()).view({experts, rank, -1}).transpose(1, 2);    // [E, in, r]
   const at::Tensor b = lora->b.to(rows.scalar_type()).view({-1, rank, experts}).permute({2, 1, 0}); // [E, r, out]
-  return y + multiplyGroups(multiplyGroups(rows, a, {}, counts), b, {}, counts) * scaling;
+  return at::add(y, multiplyGroups(multiplyGroups(rows, a, {}, counts), b, {}, counts), scaling);
 }
 
 } // namespace

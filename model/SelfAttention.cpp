@@ -14,7 +14,7 @@ at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tens
   if (!lora)
     return y;
   const at::ScalarType dtype = x.scalar_type();
-  return y + multiplyRows(multiplyRows(x, lora->a.to(dtype)), lora->b.to(dtype)) * scaling;
+  return at::add(y, multiplyRows(multiplyRows(x, lora->a.to(dtype)), lora->b.to(dtype)), scaling);
 }
 
 AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &config, at::Device device,

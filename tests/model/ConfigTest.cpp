@@ -51,6 +51,8 @@ TEST(Config, RefusesWhatDoesNotFit) {
   EXPECT_THAT(messageFor("vocab_size", "absent"),
               HasSubstr("vocab_size: expected an integer in 1..16777216, but there"));
   EXPECT_THAT(messageFor("head_dim", 63), HasSubstr("head_dim: expected an even number"));
+  EXPECT_THAT(messageFor("head_dim", 1 << 23),
+              HasSubstr("head_dim: 8388608 times num_attention_heads (4) is more than"));
   EXPECT_THAT(messageFor("num_key_value_heads", 3), HasSubstr("3 does not divide num_attention_heads (4)"));
   EXPECT_THAT(messageFor("num_experts_per_tok", 9), HasSubstr("9 is more than num_local_experts (8)"));
   EXPECT_THAT(messageFor("layer_types", {"full_attention"}), HasSubstr("expected a list of 4 entries"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Generation: greedy tokens of transformers, decode against prefill and training, independence of the batch, stops.
 #include "model/Generate.h"
+#include "runtime/cache/CompileCounter.h"
 #include "tests/model/GptOssFixture.h"
 #include <gmock/gmock.h>
 
@@ -112,6 +113,31 @@ TEST_F(BfGeneration, LogProbabilitiesAreTheTrainers) {
     const at::Tensor logps = (model->logits(hidden) / 0.7).log_softmax(-1).gather(1, tokens.unsqueeze(1)).squeeze(1);
     EXPECT_LT((logps - at::tensor(drawn[row].logProbs)).abs().max().item<double>(), 1e-5) << "row " << row;
   }
+}
+
+TEST_F(BfGeneration, CompilesNothingAfterTheFirstOfEachStructure) {
+  const auto random = [](int64_t rows, int64_t length) { return at::randint(0, 500, {rows, length}, at::kLong); };
+  GenerateOptions options;
+  options.maxNewTokens = 2;
+  options.ignoreStops = true;
+  generate(*model, prompts, options);
+  Batch batch;
+  batch.inputIds = random(2, 5);
+  model->forward(batch);
+  const int64_t before = compilations();
+  EXPECT_GT(before, 0);
+  options.maxNewTokens = 1000;
+  generate(*model, {prompts[0]}, options);
+  options.maxNewTokens = 3;
+  for (int64_t rows : {1, 2, 5, 9})
+    for (int64_t length : {1, 17, 40}) {
+      batch.inputIds = random(rows, length);
+      batch.attentionMask = at::ones({rows, length}, at::kLong);
+      batch.attentionMask[rows - 1].narrow(0, 0, length / 2).zero_();
+      model->forward(batch);
+      generate(*model, Prompts(rows, std::vector<int64_t>(length, 7)), options);
+    }
+  EXPECT_EQ(compilations(), before);
 }
 
 TEST_F(BfGeneration, StopsAtAStopTokenAndKeepsIt) {
