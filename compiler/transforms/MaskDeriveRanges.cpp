@@ -3,6 +3,15 @@
 #include "compiler/transforms/Derivation.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/Statistic.h"
+
+#define DEBUG_TYPE "mask-derive-keys"
+ALWAYS_ENABLED_STATISTIC(keyFunctionsDerived, "ranges of keys added");
+ALWAYS_ENABLED_STATISTIC(keyFunctionsAbsent, "left out because nothing useful is known");
+#undef DEBUG_TYPE
+#define DEBUG_TYPE "mask-derive-queries"
+ALWAYS_ENABLED_STATISTIC(queryFunctionsDerived, "ranges of queries added");
+ALWAYS_ENABLED_STATISTIC(queryFunctionsAbsent, "left out because nothing useful is known");
 
 namespace maskjit {
 #define GEN_PASS_DEF_MASKDERIVEKEYS
@@ -59,8 +68,8 @@ struct MaskDeriveKeys : maskjit::impl::MaskDeriveKeysBase<MaskDeriveKeys> {
   void runOnOperation() override {
     for (FuncOp predicate : predicatesOf(getOperation())) {
       unsigned count = deriveRanges(predicate, {"keys", "full_keys", "row", /*ofKeys=*/true});
-      derived += count;
-      absent += 3 - count;
+      keyFunctionsDerived += count;
+      keyFunctionsAbsent += 3 - count;
     }
   }
 };
@@ -69,8 +78,8 @@ struct MaskDeriveQueries : maskjit::impl::MaskDeriveQueriesBase<MaskDeriveQuerie
   void runOnOperation() override {
     for (FuncOp predicate : predicatesOf(getOperation())) {
       unsigned count = deriveRanges(predicate, {"queries", "full_queries", "column", /*ofKeys=*/false});
-      derived += count;
-      absent += 3 - count;
+      queryFunctionsDerived += count;
+      queryFunctionsAbsent += 3 - count;
     }
   }
 };

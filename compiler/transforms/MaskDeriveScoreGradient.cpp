@@ -2,7 +2,11 @@
 // mask-derive-score-gradient: d score / d s by the chain rule, forwards through the score's operations.
 #include "compiler/transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/Statistic.h"
 #include "llvm/ADT/TypeSwitch.h"
+
+#define DEBUG_TYPE "mask-derive-score-gradient"
+ALWAYS_ENABLED_STATISTIC(functionsDerived, "score gradients added");
 
 namespace maskjit {
 #define GEN_PASS_DEF_MASKDERIVESCOREGRADIENT
@@ -153,7 +157,7 @@ struct MaskDeriveScoreGradient : maskjit::impl::MaskDeriveScoreGradientBase<Mask
     for (Operation *op : llvm::reverse(operations)) // the score itself, where its slope does not need it
       if (op->use_empty())
         op->erase();
-    ++derived;
+    ++functionsDerived;
     return success();
   }
 

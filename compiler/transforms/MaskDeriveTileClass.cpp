@@ -3,6 +3,11 @@
 #include "compiler/transforms/Derivation.h"
 #include "compiler/transforms/Passes.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/Statistic.h"
+
+#define DEBUG_TYPE "mask-derive-tile-class"
+ALWAYS_ENABLED_STATISTIC(functionsDerived, "classes of tiles added");
+ALWAYS_ENABLED_STATISTIC(functionsAbsent, "left out because nothing useful is known");
 
 namespace maskjit {
 #define GEN_PASS_DEF_MASKDERIVETILECLASS
@@ -24,7 +29,7 @@ struct MaskDeriveTileClass : maskjit::impl::MaskDeriveTileClassBase<MaskDeriveTi
       Value all = tile.builder().create<NotOp>(fails);
       bool isUseful = !matchPattern(any, m_One()) || !matchPattern(fails, m_One());
       tile.finish(mlir::ValueRange{any, all}, isUseful);
-      ++(tile.result() ? derived : absent);
+      ++(tile.result() ? functionsDerived : functionsAbsent);
     }
   }
 };

@@ -30,8 +30,18 @@ void maskjit::buildMaskPipeline(OpPassManager &pm, const MaskPipelineOptions &op
   canonicalize();
 }
 
+namespace {
+struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
+  Option<bool> keys{*this, "keys", llvm::cl::desc("derive ranges of keys"), llvm::cl::init(true)};
+  Option<bool> queries{*this, "queries", llvm::cl::desc("derive ranges of queries"), llvm::cl::init(true)};
+  Option<bool> tileClass{*this, "tile-class", llvm::cl::desc("derive classes of tiles"), llvm::cl::init(true)};
+};
+} // namespace
+
 void maskjit::registerMaskPasses() {
   registerMaskTransformsPasses();
-  PassPipelineRegistration<>("mask-pipeline", "derive everything from the predicates of a module",
-                             [](OpPassManager &pm) { buildMaskPipeline(pm); });
+  PassPipelineRegistration<PipelineFlags>("mask-pipeline", "derive everything from the predicates of a module",
+                                          [](OpPassManager &pm, const PipelineFlags &flags) {
+                                            buildMaskPipeline(pm, {flags.keys, flags.queries, flags.tileClass});
+                                          });
 }

@@ -3,7 +3,12 @@
 #include "compiler/analysis/IntegerRange.h"
 #include "compiler/analysis/Predicates.h"
 #include "compiler/analysis/TileSpace.h"
+#include "compiler/transforms/Derivation.h"
 #include "compiler/transforms/Passes.h"
+#include "llvm/ADT/Statistic.h"
+
+#define DEBUG_TYPE "mask-simplify"
+ALWAYS_ENABLED_STATISTIC(valuesReplaced, "values replaced by a constant, an operand or a simpler value");
 
 namespace maskjit {
 #define GEN_PASS_DEF_MASKSIMPLIFY
@@ -48,7 +53,7 @@ struct MaskSimplify : maskjit::impl::MaskSimplifyBase<MaskSimplify> {
       OpBuilder builder(op);
       auto replace = [&](Value value) {
         op->replaceAllUsesWith(mlir::ValueRange{value});
-        ++replaced;
+        ++valuesReplaced;
       };
       if (auto cmp = dyn_cast<CmpOp>(op)) {
         if (std::optional<bool> truth = decide(cmp, terms))
@@ -73,9 +78,8 @@ struct MaskSimplify : maskjit::impl::MaskSimplifyBase<MaskSimplify> {
   }
 
   void runOnOperation() override {
-    for (FuncOp func : getOperation().getOps<FuncOp>())
-      if (!func.getSymName().contains('.') && func.getNumArguments() == 4)
-        simplify(func);
+    for (FuncOp predicate : predicatesOf(getOperation()))
+      simplify(predicate);
   }
 };
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // mask-specialize: static parameters become constants.
 #include "compiler/transforms/Passes.h"
+#include "llvm/ADT/Statistic.h"
 #include "llvm/ADT/StringMap.h"
+
+#define DEBUG_TYPE "mask-specialize"
+ALWAYS_ENABLED_STATISTIC(readsFolded, "reads of static parameters that became constants");
 
 namespace maskjit {
 #define GEN_PASS_DEF_MASKSPECIALIZE
@@ -70,7 +74,7 @@ struct MaskSpecialize : maskjit::impl::MaskSpecializeBase<MaskSpecialize> {
       OpBuilder builder(op);
       op.replaceAllUsesWith(ConstantOp::create(builder, op.getLoc(), it->second).getResult());
       op.erase();
-      ++folded;
+      ++readsFolded;
     });
     func.setParamsAttr(ArrayAttr::get(func.getContext(), kept));
     return success();

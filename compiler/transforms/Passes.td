@@ -20,7 +20,6 @@ def MaskSpecialize : Pass<"mask-specialize", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [ListOption<"values", "values", "std::string", "name=integer, for static parameters">];
-  let statistics = [Statistic<"folded", "reads-folded", "reads of static parameters that became constants">];
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
@@ -39,14 +38,10 @@ def MaskSimplify : Pass<"mask-simplify", "::mlir::ModuleOp"> {
     %1 = mask.constant true
     ```
   }];
-  let statistics = [Statistic<"replaced", "values-replaced", "values replaced by a constant or an operand">];
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
 class MaskDerivation<string flag> : Pass<flag, "::mlir::ModuleOp"> {
-  let statistics = [
-    Statistic<"derived", "functions-derived", "functions added to the module">,
-    Statistic<"absent", "functions-absent", "functions left out because nothing useful is known">];
   let dependentDialects = ["::maskjit::mask::MaskDialect"];
 }
 
@@ -94,8 +89,16 @@ def MaskDeriveScoreGradient : Pass<"mask-derive-score-gradient", "::mlir::Module
     Adds `@m.score_grad`, d score / d s by the chain rule, for every `@m.score`. Where min, max or abs have a corner the
     slope is that of one side. An operation without a rule is an error.
   }];
-  let statistics = [Statistic<"derived", "functions-derived", "functions added to the module">];
   let dependentDialects = ["::maskjit::mask::MaskDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def MaskProveWidth : Pass<"mask-prove-width", "::mlir::ModuleOp"> {
+  let summary = "the width that holds every integer of a function";
+  let description = [{
+    Notes on every function, in the attribute `mask.width`, whether 32 or 64 bits hold all of its integers, whatever the
+    parameters within their declared ranges; where 64 do not, it fails at the expression. Code generators ask for the
+    same by requiredWidth.
+  }];
 }
 
 // ---- attention ----
