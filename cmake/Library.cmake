@@ -11,3 +11,6 @@ maskjit_link_llvm(maskjit
     MLIRMathToLLVM MLIRReconcileUnrealizedCasts
   LLVM Support Remarks OrcJIT Passes BitReader Linker native)
 target_link_libraries(maskjit PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+set(exports ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+target_link_options(maskjit PRIVATE -Wl,--version-script=${exports})
+set_target_properties(maskjit PROPERTIES LINK_DEPENDS ${exports})
