@@ -23,7 +23,7 @@ static ArrayAttr declarations(OpBuilder &builder, const std::vector<ParamInfo> &
   return builder.getArrayAttr(attrs);
 }
 
-/// The coordinates of `decl` that occur, as the function's arguments from `first` on.
+/// The coordinates that the mask names: arguments of the function, b being argument `first`.
 static void bindCoordinates(Frame &frame, Block &block, unsigned first) {
   for (const Coordinate &each : frame.mask.coordinates) {
     const size_t at = std::string_view("bhqk").find(each.name);

@@ -5,6 +5,7 @@
 #include "compiler/frontend/MaskImpl.h"
 #include <charconv>
 #include <fmt/format.h>
+#include <mutex>
 
 namespace maskjit {
 using namespace frontend;
@@ -35,7 +36,34 @@ static Result<std::map<std::string, int64_t>> parseValues(std::string_view text,
   return values;
 }
 
+/// Masks of shipped files found before, by reference: those never change, and what was derived from one is shared.
+class FoundMasks {
+public:
+  std::optional<Mask> lookUp(std::string_view reference) {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto found = masks.find(reference);
+    return found == masks.end() ? std::nullopt : std::optional(found->second);
+  }
+  void insert(std::string_view reference, const Mask &mask) {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (masks.size() < kMost)
+      masks.emplace(reference, mask);
+  }
+
+private:
+  static constexpr size_t kMost = 1024; // references with many values of a static are not all kept
+  std::mutex mutex;
+  std::map<std::string, Mask, std::less<>> masks;
+};
+
+static FoundMasks &foundMasks() {
+  static FoundMasks &found = *new FoundMasks; // outlives every static object that holds a mask
+  return found;
+}
+
 Result<Mask> Mask::find(std::string_view reference) {
+  if (std::optional<Mask> known = foundMasks().lookUp(reference))
+    return *known;
   std::map<std::string, int64_t> values;
   std::string_view where = reference;
   if (const size_t brace = reference.find('{'); brace != std::string_view::npos) {
@@ -61,7 +89,12 @@ Result<Mask> Mask::find(std::string_view reference) {
   if (!tree)
     return tree.error();
   Result<Mask> mask = Impl::fromTree(*tree, path ? name : where);
-  return mask ? mask->specialize(values) : mask;
+  if (!mask)
+    return mask;
+  Result<Mask> specialized = mask->specialize(values);
+  if (specialized && !path)
+    foundMasks().insert(reference, *specialized);
+  return specialized;
 }
 
 } // namespace maskjit

@@ -10,7 +10,7 @@ namespace maskjit::frontend {
 /// Builds into one block. Operands of commutative operations are put in order, constants last.
 class SharedOps {
 public:
-  SharedOps(mlir::OpBuilder &builder) : builder(builder) {}
+  explicit SharedOps(mlir::OpBuilder &builder) : builder(builder) {}
 
   mlir::Value integer(mlir::Location loc, int64_t value);
   mlir::Value truth(mlir::Location loc, bool value);
@@ -27,7 +27,6 @@ public:
                   [&] { return Op::create(builder, loc, a, b); });
   }
   mlir::Value compare(mlir::Location loc, mask::Predicate predicate, mlir::Value a, mlir::Value b);
-
   mlir::Value param(mlir::Location loc, mlir::Type type, mlir::StringAttr name);
   mlir::Value load(mlir::Location loc, mlir::Type type, mlir::StringAttr name, mlir::Value position);
 
@@ -38,12 +37,10 @@ private:
   /// Operation, operands, and an attribute or enumerator.
   using Key = std::tuple<mlir::TypeID, const void *, const void *, uintptr_t>;
   template <class Create> mlir::Value lookUp(Key key, Create create) {
-    mlir::Value &known = terms[key];
-    if (!known) {
-      mlir::Value made = fold(create());
-      return terms[key] = made;
-    }
-    return known;
+    if (mlir::Value known = terms.lookup(key))
+      return known;
+    const mlir::Value made = fold(create()); // may look up other terms
+    return terms[key] = made;
   }
   mlir::Value fold(mlir::Operation *op);
   /// Arguments and operations in the order of their making; constants come after all.

@@ -160,13 +160,12 @@ TEST(Diagnostics, IntegersBeyond64Bits) {
 }
 
 TEST(Diagnostics, Calls) {
-  EXPECT_EQ(errorOf("mask a(q, k) = b(q, k)\nmask b(q, k) = a(q, k)"),
-            "local.mask:2:16: error: mask 'a' calls itself\n"
-            "  mask b(q, k) = a(q, k)\n"
-            "                 ^ masks do not recurse\n"
-            "local.mask:1:16: note: in this call of 'b'\n"
-            "  mask a(q, k) = b(q, k)\n"
-            "                 ^~~~~~~");
+  EXPECT_EQ(errorOf("mask a(q, k) = b(q, k)\nmask b(q, k) = a(q, k)"), "local.mask:2:16: error: mask 'a' calls itself\n"
+                                                                       "  mask b(q, k) = a(q, k)\n"
+                                                                       "                 ^ masks do not recurse\n"
+                                                                       "local.mask:1:16: note: in this call of 'b'\n"
+                                                                       "  mask a(q, k) = b(q, k)\n"
+                                                                       "                 ^~~~~~~");
   EXPECT_THAT(errorOf("import \"causal\"\nmask m(q, k) = causal(q)"),
               HasSubstr("local.mask:2:16: error: mask 'causal' takes 2 coordinates, got 1"));
   EXPECT_THAT(errorOf("mask a(q, k; w: int 1..8) = q < w\nmask m(q, k) = a(q, k)"),

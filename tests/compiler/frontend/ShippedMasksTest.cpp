@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Every shipped mask against key sets written out by hand.
 #include "compiler/Compiler.h"
+#include <atomic>
 #include <fstream>
 #include <gmock/gmock.h>
+#include <thread>
 
 using namespace maskjit;
 using testing::ElementsAre;
@@ -190,4 +192,27 @@ TEST(ShippedMasks, EachIsDescribedInItsFirstLineAndHasDefaults) {
     std::getline(file, line);
     EXPECT_EQ(line.substr(0, 3), "// ") << name;
   }
+}
+
+TEST(ShippedMasks, FoundTwiceIsOneMask) {
+  EXPECT_EQ(&Mask::find("gpt_oss_full")->get(), &Mask::find("gpt_oss_full")->get());
+  EXPECT_NE(Mask::find("chunked{chunk=8}")->digest(), Mask::find("chunked{chunk=16}")->digest());
+}
+
+TEST(ShippedMasks, FoundByManyThreads) {
+  std::vector<std::thread> threads;
+  std::atomic<int> same = 0;
+  const std::string digest = Mask::find("dilated{stride=2}")->digest();
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 20; ++round) {
+        // Statics of its own, so that threads emit and derive at the same time; then one that all share.
+        Result<Mask> own = Mask::find("dilated{stride=" + std::to_string(3 + i * 20 + round) + "}");
+        same += own && own->ir(true).find("@dilated") != std::string::npos &&
+                Mask::find("dilated{stride=2}")->digest() == digest;
+      }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(same, 160);
 }
