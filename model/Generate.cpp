@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 
 namespace maskjit {
 namespace {
@@ -34,8 +35,30 @@ void checkPrompts(const Prompts &prompts, const GenerateOptions &options, const 
   }
 }
 
+/// Each prompt once, in order of first appearance.
+struct DistinctPrompts {
+  Prompts prompts;
+  std::vector<int64_t> rows;    // where each stands first
+  std::vector<int64_t> sources; // of every given prompt: which of them it is
+
+  explicit DistinctPrompts(const Prompts &given) {
+    std::map<std::vector<int64_t>, int64_t> known;
+    for (size_t i = 0; i < given.size(); ++i) {
+      auto [it, fresh] = known.insert({given[i], int64_t(prompts.size())});
+      if (fresh) {
+        prompts.push_back(given[i]);
+        rows.push_back(i);
+      }
+      sources.push_back(it->second);
+    }
+  }
+};
+
 /// Prompts as a batch, padded on the right.
-Batch batchOf(const Prompts &prompts, int64_t longest) {
+Batch batchOf(const Prompts &prompts) {
+  int64_t longest = 0;
+  for (const std::vector<int64_t> &prompt : prompts)
+    longest = std::max<int64_t>(longest, prompt.size());
   Batch batch;
   batch.inputIds = at::zeros({int64_t(prompts.size()), longest}, at::kLong);
   batch.attentionMask = at::zeros_like(batch.inputIds);
@@ -112,6 +135,24 @@ private:
   at::Tensor seen;
 };
 
+/// Puts the prompts into the cache; logits [n, vocabulary] of the token after each.
+at::Tensor prefill(const GptOss &model, const Prompts &prompts, KvCache &cache) {
+  const DistinctPrompts distinct(prompts);
+  std::vector<int64_t> lastPlaces;
+  for (const std::vector<int64_t> &prompt : distinct.prompts)
+    lastPlaces.push_back(prompt.size() - 1);
+  KvCache once = cache;
+  once.keep(distinct.rows);
+  const at::Tensor hidden = model.forward(batchOf(distinct.prompts), &once).last;
+  cache.copySequences(once, distinct.sources);
+  const auto onDevice = [&](const std::vector<int64_t> &values) {
+    return at::tensor(values, at::kLong).to(model.device());
+  };
+  const at::Tensor rows = at::arange(hidden.size(0), at::TensorOptions(at::kLong).device(model.device()));
+  const at::Tensor logits = model.logits(at::index(hidden, {rows, onDevice(lastPlaces)}));
+  return logits.index_select(0, onDevice(distinct.sources));
+}
+
 } // namespace
 
 std::vector<Generation> generate(const GptOss &model, const Prompts &prompts, const GenerateOptions &options,
@@ -121,17 +162,12 @@ std::vector<Generation> generate(const GptOss &model, const Prompts &prompts, co
   if (prompts.empty())
     return results;
   at::NoGradGuard noGradients;
-  std::vector<int64_t> lastPlaces;
   int64_t longest = 0;
-  for (const std::vector<int64_t> &prompt : prompts) {
-    lastPlaces.push_back(prompt.size() - 1);
+  for (const std::vector<int64_t> &prompt : prompts)
     longest = std::max<int64_t>(longest, prompt.size());
-  }
   KvCache cache(model.config(), prompts.size(), longest + options.maxNewTokens, model.device(), model.dtype());
   Running running(model, prompts, options, results);
-  const at::Tensor hidden = model.forward(batchOf(prompts, longest), &cache).last;
-  const at::Tensor rows = at::arange(int64_t(prompts.size()), at::kLong).to(model.device());
-  at::Tensor logits = model.logits(at::index(hidden, {rows, at::tensor(lastPlaces, at::kLong).to(model.device())}));
+  at::Tensor logits = prefill(model, prompts, cache);
   for (bool alive = true;;) {
     const std::vector<int64_t> kept = running.step(logits, callback, alive);
     if (kept.empty() || !alive)

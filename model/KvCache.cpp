@@ -27,6 +27,18 @@ void KvCache::keep(const std::vector<int64_t> &rows) {
   length = length.index_select(0, index);
 }
 
+void KvCache::copySequences(const KvCache &other, const std::vector<int64_t> &sources) {
+  const at::Tensor index = at::tensor(sources, at::kLong).to(pageTable.device());
+  const at::Tensor from = other.pageTable.index_select(0, index).flatten(), to = pageTable.flatten();
+  for (std::vector<at::Tensor> *pages : {&k, &v})
+    for (at::Tensor &layer : *pages) {
+      at::Tensor used = layer.narrow(2, 0, other.written);
+      used.index_copy_(0, to.to(at::kLong), used.index_select(0, from));
+    }
+  length = other.length.index_select(0, index);
+  written = other.written;
+}
+
 std::pair<at::Tensor, at::Tensor> KvCache::locate(const at::Tensor &sequences, const at::Tensor &positions) const {
   const int64_t size = pageSize();
   const at::Tensor page = at::floor_divide(positions, size);

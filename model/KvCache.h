@@ -21,6 +21,9 @@ struct KvCache {
   int64_t pageSize() const { return k.front().size(2); }
   /// Drops all sequences but `rows` (ascending or not), which become 0, 1, ...; nothing is copied but the table.
   void keep(const std::vector<int64_t> &rows);
+  /// Sequence i becomes a copy of sequence sources[i] of `other`, which shares this cache's pages (made by copying and
+  /// keep): a prompt that many sequences continue is computed once.
+  void copySequences(const KvCache &other, const std::vector<int64_t> &sources);
   /// Writes one layer's keys and values [N, Hkv, D] to `pages`, `slots` [N] (see locate).
   void write(int64_t layer, const at::Tensor &newK, const at::Tensor &newV, const at::Tensor &pages,
              const at::Tensor &slots);

@@ -45,7 +45,9 @@ template <int kLanes, int kRows>
     for (int64_t k = begin; k < end; ++k) {
       Vector w[kVectors];
       std::memcpy(w, panel + k * kPanel, sizeof(w));
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v)
           sum[r][v] += x[r * in + k] * w[v];
     }
