@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model in bf16 on a GPU against transformers in fp32, within what the fixtures' README found bf16 to keep.
+#include "model/Generate.h"
+#include "tests/model/GptOssFixture.h"
+#include "tests/runtime/torch/GpuPresence.h"
+#include <gtest/gtest.h>
+
+namespace maskjit {
+namespace {
+
+struct Gpu : testing::TestWithParam<const char *> {
+  void SetUp() override {
+    if (!test::gpuPresent())
+      GTEST_SKIP() << "needs a gpu";
+    at::set_num_threads(1);
+    model = loadFixture(GetParam(), at::Device(at::kCUDA, 0), at::kBFloat16);
+  }
+  std::string golden(const std::string &file) const { return std::string("golden/") + GetParam() + "/" + file; }
+  std::shared_ptr<GptOss> model;
+};
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Gpu, testing::Values("gpt-oss-tiny-bf16", "gpt-oss-tiny-mxfp4"));
+
+/// Relative L2 errors of the real rows: a token whose router scores nearly tie may take another expert.
+at::Tensor rowErrors(const at::Tensor &got, const at::Tensor &want, const at::Tensor &mask) {
+  const at::Tensor rows = mask.flatten().nonzero().squeeze(1);
+  const at::Tensor g = got.to(at::kCPU, at::kFloat).flatten(0, 1).index_select(0, rows),
+                   w = want.flatten(0, 1).index_select(0, rows);
+  return (g - w).norm(2, 1) / w.norm(2, 1);
+}
+/// What the share q of the errors stays below.
+double share(const at::Tensor &errors, double q) { return at::quantile(errors, q).item<double>(); }
+
+TEST_P(Gpu, LogitsOfPaddedBatches) {
+  at::NoGradGuard guard;
+  const TensorFile file(golden("logits.safetensors"));
+  for (auto &[name, want] : file.all()) {
+    const size_t dot = name.find(".logits");
+    if (dot == std::string::npos || want.dim() != 3 || name.substr(0, dot) == "packed")
+      continue;
+    const Batch batch = batchOf(file, name.substr(0, dot));
+    const at::Tensor got = model->logits(model->forward(batch).last).narrow(2, 0, want.size(2));
+    const at::Tensor errors = rowErrors(got, want, batch.attentionMask);
+    EXPECT_LT(share(errors, 0.5), 0.03) << name;
+    EXPECT_LT(share(errors, 0.9), 0.10) << name;
+  }
+}
+
+TEST_P(Gpu, LogProbabilitiesAndGradients) {
+  const TensorFile file(golden("grads.safetensors"));
+  std::map<std::string, at::Tensor> parameters;
+  for (auto &[key, tensor] : model->parameters())
+    parameters[key] = tensor.requires_grad_(true);
+  const at::Tensor logps = completionLogps(*model, file);
+  const at::Tensor rows = file["completion_mask"].flatten().nonzero().squeeze(1);
+  const at::Tensor errors = (logps.detach().to(at::kCPU) - file["logps"]).abs().flatten().index_select(0, rows);
+  EXPECT_LT(share(errors, 0.5), 0.07);
+  EXPECT_LT(share(errors, 1), 0.35);
+  completionLoss(logps, file).backward();
+  for (auto &[key, want] : file.all()) {
+    if (key.rfind("grad.", 0) != 0 || key == "grad.inputs_embeds")
+      continue;
+    const at::Tensor gradient = parameters[key.substr(5, key.find('[') - 5)].grad();
+    ASSERT_TRUE(gradient.defined()) << key;
+    EXPECT_LT(l2Error(gradient.narrow(0, 0, want.size(0)), want), 0.20) << key;
+  }
+}
+
+TEST_P(Gpu, DecodeStepsGiveWhatOnePassGives) {
+  at::NoGradGuard guard;
+  const TensorFile file(golden("logits.safetensors"));
+  const Batch prompts = batchOf(file, "generate");
+  Batch whole;
+  whole.inputIds = at::cat({prompts.inputIds, file["generate.new_ids"]}, 1);
+  whole.attentionMask = at::cat({prompts.attentionMask, at::ones_like(file["generate.new_ids"])}, 1);
+  const int64_t length = prompts.inputIds.size(1), steps = 40;
+  KvCache cache(model->config(), 4, length + steps, model->device(), model->dtype());
+  model->forward(prompts, &cache);
+  std::vector<at::Tensor> parts;
+  for (int64_t step = 0; step < steps; ++step) {
+    Batch next;
+    next.inputIds = file["generate.new_ids"].narrow(1, step, 1);
+    parts.push_back(model->logits(model->forward(next, &cache).last));
+  }
+  const at::Tensor want = model->logits(model->forward(whole).last).narrow(1, length, steps).to(at::kCPU);
+  const at::Tensor errors = rowErrors(at::cat(parts, 1), want, at::ones({4, steps}, at::kLong));
+  EXPECT_LT(share(errors, 0.5), 0.03);
+  EXPECT_LT(share(errors, 0.9), 0.10);
+}
+
+TEST_P(Gpu, GenerationSaysTheLogProbabilitiesThatItDrewBy) {
+  GenerateOptions options;
+  options.maxNewTokens = 16;
+  options.ignoreStops = true;
+  const std::vector<Generation> got = generate(*model, {{1, 2, 3}, {4, 5, 6, 7, 8}}, options);
+  for (const Generation &generation : got) {
+    EXPECT_EQ(generation.tokens.size(), 16u);
+    for (float logProb : generation.logProbs)
+      EXPECT_LE(logProb, 0);
+  }
+  EXPECT_EQ(generate(*model, {{1, 2, 3}, {4, 5, 6, 7, 8}}, options)[1].tokens, got[1].tokens);
+}
+
+TEST(GpuLora, LogProbabilitiesAndGradients) {
+  if (!test::gpuPresent())
+    GTEST_SKIP() << "needs a gpu";
+  const TensorFile file("golden/lora/lora.safetensors");
+  const at::Device gpu(at::kCUDA, 0);
+  const auto model = loadFixture("gpt-oss-tiny-bf16", gpu, at::kBFloat16);
+  model->adapter = Lora::load(fixture("lora"), model->config(), gpu);
+  const at::Tensor logps = completionLogps(*model, file);
+  const at::Tensor rows = file["completion_mask"].flatten().nonzero().squeeze(1);
+  const at::Tensor errors = (logps.detach().to(at::kCPU) - file["logps"]).abs().flatten().index_select(0, rows);
+  EXPECT_LT(share(errors, 0.5), 0.07);
+  EXPECT_LT(share(errors, 1), 0.35);
+  completionLoss(logps, file).backward();
+  for (auto &[name, tensor] : model->adapter->parameters())
+    if (file.all().count("grad." + name)) {
+      EXPECT_LT(l2Error(tensor.grad(), file["grad." + name]), 0.20) << name;
+    }
+}
+
+} // namespace
+} // namespace maskjit
