@@ -66,6 +66,8 @@ void adopt(llvm::Module &module, const llvm::TargetMachine &target, const std::v
       function.addFnAttr(llvm::Attribute::AlwaysInline);
     }
   }
+  if (llvm::GlobalVariable *kept = module.getNamedGlobal("llvm.compiler.used"))
+    kept->eraseFromParent(); // it held functions for the mask, which is linked now
   llvm::internalizeModule(module, [&](const llvm::GlobalValue &value) {
     return std::find(entries.begin(), entries.end(), value.getName()) != entries.end();
   });
