@@ -3,6 +3,7 @@
 #include "compiler/codegen/Cpu.h"
 #include "compiler/EmbeddedFile.h"
 #include "compiler/codegen/CpuModule.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -51,6 +52,8 @@ llvm::Expected<llvm::orc::JITTargetMachineBuilder> targetFor(const CpuMachine &m
 
 /// Makes the functions ones for `target`: everything but the entries is private, the mask becomes part of the loops.
 void adopt(llvm::Module &module, const llvm::TargetMachine &target, const std::vector<std::string> &entries) {
+  const llvm::StringSet<> perElement{"mask_attends", "mask_score",     "mask_score_grad",
+                                     "mask_has_row", "mask_has_score", "mask_uses_head"};
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
@@ -61,10 +64,9 @@ void adopt(llvm::Module &module, const llvm::TargetMachine &target, const std::v
     function.addFnAttr("prefer-vector-width", "512"); // the kernels keep both units busy with it
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.setComdat(nullptr);
-    if (function.getName().starts_with("mask_") || function.getName().starts_with("maskjit_")) {
-      function.removeFnAttr(llvm::Attribute::NoInline);
+    // What runs for each element becomes part of the loops over lanes; what runs for each tile may stay a call.
+    if (function.getName().starts_with("maskjit_") || perElement.contains(function.getName()))
       function.addFnAttr(llvm::Attribute::AlwaysInline);
-    }
   }
   if (llvm::GlobalVariable *kept = module.getNamedGlobal("llvm.compiler.used"))
     kept->eraseFromParent(); // it held functions for the mask, which is linked now
@@ -84,7 +86,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &target) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 class JitKernel : public CpuKernel {

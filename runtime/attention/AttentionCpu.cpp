@@ -72,6 +72,13 @@ cpu::Attention kernelArgs(const AttentionArgs &args, const std::vector<cpu::Para
   return a;
 }
 
+/// Threads worth waking: none besides the caller's where it is done within tens of microseconds, as a decode step is.
+int usefulThreads(const AttentionArgs &args, int threads) {
+  constexpr double operationsWorthWaking = 4e6;
+  const double most = 4.0 * args.batch * args.headsQ * args.lenQ * args.lenK * args.headDim;
+  return most < operationsWorthWaking ? 1 : threads;
+}
+
 /// Runs an entry's items on the threads; each has memory of its own.
 void runEntry(CpuKernel::Entry entry, const cpu::Attention &args, int64_t items, int64_t headDim, int threads) {
   parallelFor(
@@ -111,6 +118,7 @@ Result<void> attentionForwardCpu(const Mask &mask, const AttentionArgs &args, in
   auto prepared = prepare(mask, args, Phase::Forward);
   if (!prepared)
     return prepared.error();
+  threads = usefulThreads(args, threads);
   const cpu::Attention a = kernelArgs(args, prepared->params, threads);
   runEntry(prepared->kernel->entry("forward"), a, cpu::itemCount(a), args.headDim, threads);
   return {};
@@ -120,6 +128,7 @@ Result<void> attentionBackwardCpu(const Mask &mask, const AttentionArgs &args, i
   auto prepared = prepare(mask, args, Phase::Backward);
   if (!prepared)
     return prepared.error();
+  threads = usefulThreads(args, threads);
   cpu::Attention a = kernelArgs(args, prepared->params, threads);
   std::vector<float> delta(args.batch * args.headsQ * args.lenQ);
   a.delta = delta.data();

@@ -14,7 +14,7 @@ using Shorts = uint16_t __attribute__((vector_size(32)));
 using Halves = _Float16 __attribute__((vector_size(32)));
 inline constexpr float kInfinity = __builtin_inff();
 
-MASKJIT_INLINE Vec splat(float x) { return Vec{} + x; }
+MASKJIT_INLINE Vec splat(float x) { return Vec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 MASKJIT_INLINE Vec load(const float *p) {
   Vec v;
   __builtin_memcpy(&v, p, sizeof v);

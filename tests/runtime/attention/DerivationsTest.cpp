@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Removing what was derived from a mask makes a kernel slower, never different.
-#include "compiler/codegen/Cpu.h"
-#include "compiler/device/cpu/CpuAttention.h"
-#include "tests/runtime/attention/AttentionCase.h"
+#include "tests/runtime/attention/KernelRun.h"
 #include <gtest/gtest.h>
 
 namespace maskjit::test {
@@ -21,32 +19,6 @@ std::vector<std::pair<std::string, std::string>> functions(const std::string &ir
     at = next;
   }
   return all;
-}
-
-std::vector<std::vector<float>> run(AttentionCase &c, const std::string &ir) {
-  KernelSpec spec;
-  spec.headDim = int(c.headDim);
-  auto forward = compileIrForCpu(ir, spec);
-  spec.phase = Phase::Backward;
-  auto backward = compileIrForCpu(ir, spec);
-  EXPECT_TRUE(forward) << forward.error().message;
-  EXPECT_TRUE(backward) << backward.error().message;
-  const AttentionArgs args = c.args();
-  auto tensor = [](const TensorView &v) { return cpu::Tensor{v.data, v.batchStride, v.headStride, v.seqStride}; };
-  std::vector<cpu::Param> params;
-  for (const ParamValues &p : args.params)
-    params.push_back({p.data, p.batchStride, p.size});
-  std::vector<float> delta(c.lse.size()), scratch(cpu::scratchBytes(c.headDim) / 4);
-  cpu::Attention a{c.batch, c.headsQ, c.headsKv, c.lenQ, c.lenK, c.scale};
-  a.q = tensor(args.q), a.k = tensor(args.k), a.v = tensor(args.v), a.out = tensor(args.out);
-  a.dout = tensor(args.dout), a.dq = tensor(args.dq), a.dk = tensor(args.dk), a.dv = tensor(args.dv);
-  a.lse = args.lse, a.delta = delta.data(), a.params = params.data(), a.scratch = scratch.data();
-  a.headsPerItem = 2, a.queriesPerItem = 64;
-  (*forward)->entry("forward")(&a, 0, cpu::itemCount(a));
-  (*backward)->entry("backward_rows")(&a, 0, c.batch * c.headsQ);
-  (*backward)->entry("backward_queries")(&a, 0, cpu::itemCount(a));
-  (*backward)->entry("backward_keys")(&a, 0, c.batch * c.headsKv * cpu::keyTiles(a));
-  return {c.out.values(), c.lse, c.dq.values(), c.dk.values(), c.dv.values()};
 }
 
 class Derivations : public testing::TestWithParam<const char *> {};
@@ -68,18 +40,18 @@ TEST_P(Derivations, RemovedOneByOneAndAllChangeNoBit) {
   std::string head;
   const auto all = functions(mask->ir(true), head);
   ASSERT_GT(all.size(), 1u) << "nothing was derived from " << GetParam();
-  const auto want = run(c, mask->ir(true));
+  const auto want = runKernels(c, mask->ir(true));
   std::string predicate;
   for (const auto &[removed, unused] : all) {
     std::string ir = head;
     for (const auto &[name, text] : all)
       ir += name == removed && !removed.empty() ? "" : text;
     if (!removed.empty())
-      EXPECT_EQ(run(c, ir + "}"), want) << "without " << removed;
+      EXPECT_EQ(runKernels(c, ir + "}"), want) << "without " << removed;
     else
       predicate = head + unused + "}";
   }
-  EXPECT_EQ(run(c, predicate), want) << "without everything";
+  EXPECT_EQ(runKernels(c, predicate), want) << "without everything";
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, Derivations, testing::Values("gpt_oss_sliding", "packed_window"));
