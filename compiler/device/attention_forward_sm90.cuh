@@ -87,11 +87,12 @@ template <int kTileK> __device__ int columns_below(int limit) {
   return x / 8 * 2 + min(x % 8, 2);
 }
 
-/// One bit a column of this thread in [kFirst, kFirst + 32): whether query `q` attends it.
-template <class S, int kFirst, class Mask> __device__ u32 attended(const Mask &mask, int q, int key, int len_k) {
+/// One bit a column of this thread in [kFirst, kFirst + 32): whether query `q` attends it. `row`: its keys, if
+/// kIntervals.
+template <class S, int kFirst, class Mask>
+__device__ u32 attended(const Mask &mask, Range row, int q, int key, int len_k) {
   u32 word = 0;
   if constexpr (Mask::kIntervals) {
-    const Range row = mask.row(q).within(0, len_k);
     const int lo = max(columns_below<S::kTileK>(row.begin - key) - kFirst, 0);
     const int hi = max(columns_below<S::kTileK>(row.end - key) - kFirst, 0);
     const u32 below_lo = lo > 31 ? ~0u : (1u << lo) - 1, below_hi = hi > 31 ? ~0u : (1u << hi) - 1;
@@ -147,6 +148,11 @@ __device__ void consume(const Sm90Maps &maps, const AttentionArgs &args, const P
     const int position = tiles.rows(group).begin;
     const int row0 = warp * 16 + lane / 4; // and row0 + 8
     const u32 q_tile = shared.q(q_at.stage, group);
+    Range row_keys[2] = {}; // once an item: a mask may search an array for them
+    if constexpr (Mask::kIntervals)
+#pragma unroll
+      for (int h = 0; h < 2; ++h)
+        row_keys[h] = mask.row(position + (row0 + 8 * h) / S::kPack).within(0, args.len_k);
 
     auto issue_scores = [&] {
       const u64 a = k_major(q_tile), b = k_major(shared.k(k_at.stage));
@@ -176,8 +182,8 @@ __device__ void consume(const Sm90Maps &maps, const AttentionArgs &args, const P
       for (int h = 0; h < 2; ++h) {
         if constexpr (decltype(masked)::value) {
           const int q = position + (row0 + 8 * h) / S::kPack, key = tiles.begin(j);
-          const u32 word[2] = {attended<S, 0>(mask, q, key, args.len_k),
-                               kColumns > 32 ? attended<S, 32>(mask, q, key, args.len_k) : 0};
+          const u32 word[2] = {attended<S, 0>(mask, row_keys[h], q, key, args.len_k),
+                               kColumns > 32 ? attended<S, 32>(mask, row_keys[h], q, key, args.len_k) : 0};
 #pragma unroll
           for (int i = 0; i < kColumns; ++i) {
             float &x = score[i / 2 * 4 + 2 * h + i % 2];
