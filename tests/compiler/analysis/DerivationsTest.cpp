@@ -27,15 +27,12 @@ TEST(Derivations, NeverSayMoreThanTheMask) {
     ASSERT_TRUE(mask) << mask.error().message << "\n" << written.text;
     for (int j = 0; j < kCasesEach; ++j) {
       RandomValues values = randomValues(*mask, random, random.chance(15));
-      Result<MaskEvaluator> evaluator = MaskEvaluator::bind(*mask, values.values(), 1);
+      Result<MaskEvaluator> evaluator = MaskEvaluator::bind(*mask, values.values(), kBatch);
       ASSERT_TRUE(evaluator) << evaluator.error().message << "\n" << written.text;
       Tile tile = randomTile(random);
       std::string wrong = checkTile(*evaluator, tile, 16, counts);
       ASSERT_EQ(wrong, "") << "seed " << seed() << ", mask " << i << ", case " << j << "\n"
-                           << written.text << values.describe(*mask)
-                           << fmt::format("  queries [{}, {}), keys [{}, {})\n", tile.queries.begin, tile.queries.end,
-                                          tile.keys.begin, tile.keys.end)
-                           << mask->ir(true);
+                           << written.text << values.describe(*mask) << tile.describe() << mask->ir(true);
       ++cases;
     }
     unions += written.features.unions * kCasesEach;
@@ -67,16 +64,13 @@ TEST(Derivations, ShippedAffineMasksHaveNoNeedlesslyPartialTile) {
     TileCounts counts;
     for (int i = 0; i < 400; ++i) {
       RandomValues values = randomValues(*mask, random, random.chance(15));
-      Result<MaskEvaluator> evaluator = MaskEvaluator::bind(*mask, values.values(), 1);
+      Result<MaskEvaluator> evaluator = MaskEvaluator::bind(*mask, values.values(), kBatch);
       ASSERT_TRUE(evaluator) << evaluator.error().message;
       Tile tile = randomTile(random);
       ASSERT_EQ(checkTile(*evaluator, tile, 16, counts), "") << name << "\n" << values.describe(*mask);
       if (isAffine)
         ASSERT_EQ(counts.needlesslyPartial, 0) << name << "\n"
-                                               << values.describe(*mask)
-                                               << fmt::format("  queries [{}, {}), keys [{}, {})\n", tile.queries.begin,
-                                                              tile.queries.end, tile.keys.begin, tile.keys.end)
-                                               << mask->ir(true);
+                                               << values.describe(*mask) << tile.describe() << mask->ir(true);
     }
     checked += isAffine;
     fmt::print("{}: {} tiles, {} empty, {} full, {} needlessly partial\n", name, counts.tiles, counts.empty,

@@ -28,7 +28,7 @@ static bool isCaught(const Mask &mask, Random &random) {
   TileCounts counts;
   for (int i = 0; i < 4000; ++i) {
     RandomValues values = randomValues(mask, random, false);
-    Result<MaskEvaluator> evaluator = MaskEvaluator::bind(mask, values.values(), 1);
+    Result<MaskEvaluator> evaluator = MaskEvaluator::bind(mask, values.values(), kBatch);
     if (!evaluator) {
       ADD_FAILURE() << evaluator.error().message;
       return false;

@@ -157,7 +157,8 @@ private:
 
 RandomMask maskjit::test::randomMask(Random &random) {
   Generator generator(random);
-  std::string expression = generator.expression(int(random.between(1, 3)));
+  int depth = random.chance(10) ? 5 : int(random.between(1, 3)); // deep ones have too many disjuncts
+  std::string expression = generator.expression(depth);
   return {fmt::format("{}mask m(b, h, q, k; {}) =\n  {}\n", kCallees, kParameters, expression), generator.features};
 }
 
@@ -170,10 +171,11 @@ RandomValues maskjit::test::randomValues(const Mask &mask, Random &random, bool 
       int64_t high = large ? param.max : std::min<int64_t>(param.max, param.min + 60);
       return int32_t(random.between(param.min, std::max(high, param.min)));
     };
-    std::vector<int32_t> values(param.axis == Axis::None ? 1 : random.between(1, 50));
+    int64_t size = param.axis == Axis::None ? 1 : random.between(1, 50);
+    std::vector<int32_t> values(kBatch * size);
     std::generate(values.begin(), values.end(), draw);
-    if (param.isSorted)
-      std::sort(values.begin(), values.end());
+    for (int64_t b = 0; param.isSorted && b < kBatch; ++b)
+      std::sort(values.begin() + b * size, values.begin() + (b + 1) * size);
     result.memory.push_back(values);
   }
   return result;
@@ -182,7 +184,7 @@ RandomValues maskjit::test::randomValues(const Mask &mask, Random &random, bool 
 std::vector<ParamValues> RandomValues::values() const {
   std::vector<ParamValues> result;
   for (const std::vector<int32_t> &each : memory)
-    result.push_back({each.data(), 0, int64_t(each.size())});
+    result.push_back({each.data(), int64_t(each.size()) / kBatch, int64_t(each.size()) / kBatch});
   return result;
 }
 

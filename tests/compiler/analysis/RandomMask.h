@@ -31,9 +31,10 @@ struct RandomMask {
 };
 RandomMask randomMask(Random &random);
 
-/// Values of all parameters of a mask, scalars and arrays, within their ranges.
+/// Values of all parameters of a mask for kBatch sequences, scalars and arrays, within their ranges.
+inline constexpr int64_t kBatch = 2;
 struct RandomValues {
-  std::vector<std::vector<int32_t>> memory;
+  std::vector<std::vector<int32_t>> memory; // one sequence after the other
   std::vector<ParamValues> values() const;
   std::string describe(const Mask &mask) const;
 };

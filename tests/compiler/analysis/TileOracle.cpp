@@ -14,6 +14,10 @@ static Range widened(Range range, int64_t by) {
   return {std::max<int64_t>(0, range.begin - by), std::min(kPositions, range.end + by)};
 }
 
+std::string Tile::describe() const {
+  return fmt::format("  sequence {}, head {}, queries {}, keys {}\n", b, h, show(queries), show(keys));
+}
+
 namespace {
 
 /// One side of the check: `attends(x, y)` for x of the tile and y of the coordinate that the ranges are of.
@@ -50,21 +54,22 @@ std::string checkExact(const char *what, int64_t x, Range positions, Range exact
 } // namespace
 
 std::string maskjit::test::checkTile(const MaskEvaluator &mask, const Tile &tile, int64_t around, TileCounts &counts) {
-  auto attends = [&](int64_t q, int64_t k) { return mask.attends(0, 0, q, k); };
-  auto attended = [&](int64_t k, int64_t q) { return mask.attends(0, 0, q, k); };
+  const int64_t b = tile.b, h = tile.h;
+  auto attends = [&](int64_t q, int64_t k) { return mask.attends(b, h, q, k); };
+  auto attended = [&](int64_t k, int64_t q) { return mask.attends(b, h, q, k); };
   Range nearKeys = widened(tile.keys, around), nearQueries = widened(tile.queries, around);
   std::string wrong = checkSide(
-      {"key", tile.queries, nearKeys, mask.keys(0, 0, tile.queries), mask.fullKeys(0, 0, tile.queries)}, attends);
+      {"key", tile.queries, nearKeys, mask.keys(b, h, tile.queries), mask.fullKeys(b, h, tile.queries)}, attends);
   if (wrong.empty())
     wrong = checkSide(
-        {"query", tile.keys, nearQueries, mask.queries(0, 0, tile.keys), mask.fullQueries(0, 0, tile.keys)}, attended);
+        {"query", tile.keys, nearQueries, mask.queries(b, h, tile.keys), mask.fullQueries(b, h, tile.keys)}, attended);
   for (int64_t q = tile.queries.begin; wrong.empty() && q < tile.queries.end; ++q, ++counts.rows)
-    if (std::optional<Range> row = mask.row(0, 0, q)) {
+    if (std::optional<Range> row = mask.row(b, h, q)) {
       ++counts.exactRows;
       wrong = checkExact("row of query", q, nearKeys, *row, attends);
     }
   for (int64_t k = tile.keys.begin; wrong.empty() && k < tile.keys.end; ++k)
-    if (std::optional<Range> column = mask.column(0, 0, k))
+    if (std::optional<Range> column = mask.column(b, h, k))
       wrong = checkExact("column of key", k, nearQueries, *column, attended);
   if (!wrong.empty())
     return wrong;
@@ -76,7 +81,7 @@ std::string maskjit::test::checkTile(const MaskEvaluator &mask, const Tile &tile
       any |= one;
       all &= one;
     }
-  TileClass found = mask.classify(0, 0, tile.queries, tile.keys);
+  TileClass found = mask.classify(b, h, tile.queries, tile.keys);
   ++counts.tiles;
   counts.empty += !any;
   counts.full += all;
@@ -94,5 +99,5 @@ Tile maskjit::test::randomTile(Random &random) {
     int64_t begin = base + random.between(0, 48), length = random.chance(15) ? 1 : random.between(1, 12);
     return Range{begin, std::min(begin + length, kPositions)};
   };
-  return {range(), range()};
+  return {random.between(0, kBatch - 1), random.between(0, 7), range(), range()};
 }

@@ -6,7 +6,9 @@
 namespace maskjit::test {
 
 struct Tile {
+  int64_t b = 0, h = 0;
   Range queries, keys;
+  std::string describe() const;
 };
 
 /// Tiles seen, by what they are and what they were called.
