@@ -237,7 +237,7 @@ __device__ void consume(const Sm90Maps &maps, const AttentionArgs &args, const P
         mma_wait<1>();
         pin(score);
         release_k();
-        softmax(masked, j); // ptxas waits for P·V early and mixes rescaling and packing into it: measured best
+        softmax(masked, j); // ptxas waits for P V early and mixes rescaling and packing into it: measured best
         mma_wait<0>();
         pin(out);
         release_v();

@@ -84,27 +84,14 @@ template <int kRegisters> __device__ void give_registers() {
 // ---- bulk copies: one thread issues, the copy engine swizzles, clips at the tensor's borders, fills with zeros ----
 
 /// L2 eviction hints, as `createpolicy.fractional` makes them for the whole access.
-constexpr u64 kEvictFirst = 0x12F0000000000000, kEvictNormal = 0x1000000000000000, kEvictLast = 0x14F0000000000000;
+constexpr u64 kEvictFirst = 0x12F0000000000000, kEvictLast = 0x14F0000000000000;
 
-__device__ inline void prefetch_map(const TensorMap &map) {
-  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
-}
-
-/// Global → shared, 2 to 5 coordinates, innermost first; outside the tensor zeros are read. Completes on `bar`.
+/// Global to shared memory, 4 or 5 coordinates, innermost first; outside the tensor zeros are read. Completes on `bar`.
 template <class... Coords>
 __device__ void tma_load(u32 dst, const TensorMap &map, u32 bar, u64 hint, Coords... coords) {
+  static_assert(sizeof...(coords) == 4 || sizeof...(coords) == 5);
   const int c[] = {coords...};
-  if constexpr (sizeof...(coords) == 2)
-    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
-                 " [%0], [%1, {%4, %5}], [%2], %3;" ::"r"(dst),
-                 "l"(&map), "r"(bar), "l"(hint), "r"(c[0]), "r"(c[1])
-                 : "memory");
-  else if constexpr (sizeof...(coords) == 3)
-    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
-                 " [%0], [%1, {%4, %5, %6}], [%2], %3;" ::"r"(dst),
-                 "l"(&map), "r"(bar), "l"(hint), "r"(c[0]), "r"(c[1]), "r"(c[2])
-                 : "memory");
-  else if constexpr (sizeof...(coords) == 4)
+  if constexpr (sizeof...(coords) == 4)
     asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
                  " [%0], [%1, {%4, %5, %6, %7}], [%2], %3;" ::"r"(dst),
                  "l"(&map), "r"(bar), "l"(hint), "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3])
@@ -116,25 +103,12 @@ __device__ void tma_load(u32 dst, const TensorMap &map, u32 bar, u64 hint, Coord
                  : "memory");
 }
 
-/// Shared → global; rows past the tensor's border are not written. Call store_fence() first, in every writing thread.
-template <class... Coords> __device__ void tma_store(const TensorMap &map, u32 src, Coords... coords) {
-  const int c[] = {coords...};
-  if constexpr (sizeof...(coords) == 2)
-    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map), "r"(src),
-                 "r"(c[0]), "r"(c[1])
-                 : "memory");
-  else if constexpr (sizeof...(coords) == 3)
-    asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
-                 "r"(src), "r"(c[0]), "r"(c[1]), "r"(c[2])
-                 : "memory");
-  else if constexpr (sizeof...(coords) == 4)
-    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(&map),
-                 "r"(src), "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3])
-                 : "memory");
-  else
-    asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(&map),
-                 "r"(src), "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3]), "r"(c[4])
-                 : "memory");
+/// Shared to global memory; rows past the tensor's border are not written. store_fence() first, in every writing
+/// thread.
+__device__ inline void tma_store(const TensorMap &map, u32 src, int c0, int c1, int c2, int c3, int c4) {
+  asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(&map),
+               "r"(src), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+               : "memory");
 }
 
 __device__ inline void store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
@@ -172,9 +146,9 @@ __device__ inline u64 descriptor(u32 address, u32 leading_bytes, u32 stride_byte
   return kSwizzle128 | static_cast<u64>(stride_bytes >> 4) << 32 | static_cast<u64>(leading_bytes >> 4) << 16 |
          static_cast<u64>((address & 0x3FFFF) >> 4);
 }
-/// K-major (the summed dimension runs along the row): Q and K of Q·K^T. The stride joins blocks of 8 rows.
+/// K-major (the summed dimension runs along the row): Q and K of Q K^T. The stride joins blocks of 8 rows.
 __device__ inline u64 k_major(u32 tile) { return descriptor(tile, 16, kSwizzleBlock); }
-/// MN-major (rows are the summed dimension): V of P·V. `column_bytes` joins column groups of 64, if there are several.
+/// MN-major (rows are the summed dimension): V of P V. `column_bytes` joins column groups of 64, if there are several.
 __device__ inline u64 mn_major(u32 tile, u32 column_bytes) { return descriptor(tile, column_bytes, kSwizzleBlock); }
 /// Next 16 of the summed dimension. K-major: 32 bytes along the row, every 64 elements a new tile of `tile_rows` rows.
 __device__ inline u64 k_step(u64 desc, int step, int tile_rows) {

@@ -25,7 +25,7 @@ __device__ inline int warp_index() { return __shfl_sync(~0u, static_cast<int>(th
 
 // ---- numbers ----
 
-constexpr float kLog2e = 1.44269504f, kLn2 = 0.69314718f;
+constexpr float kLog2e = 1.44269504f;
 constexpr float kInfinity = __builtin_bit_cast(float, 0x7f800000);
 
 /// 2 ulp; -inf gives 0.
