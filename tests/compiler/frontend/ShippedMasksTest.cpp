@@ -216,3 +216,13 @@ TEST(ShippedMasks, FoundByManyThreads) {
     thread.join();
   EXPECT_EQ(same, 160);
 }
+
+TEST(ShippedMasks, TheExampleBesideThemIsAMask) {
+  std::ifstream file(std::string(MASKJIT_SOURCE_DIR) + "/compiler/masks/README.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const size_t begin = text.find("```\n") + 4, end = text.find("```", begin);
+  ASSERT_NE(end, std::string::npos);
+  Result<Mask> mask = Mask::parse(std::string_view(text).substr(begin, end - begin), "README.md");
+  ASSERT_TRUE(mask) << mask.error().message;
+  EXPECT_TRUE(mask->hasScore());
+}
