@@ -121,11 +121,14 @@ struct CudaKernel {
     int threads = 0, sharedBytes = 0, tileQueries = 0, tileKeys = 0;
   };
   std::vector<Entry> entries; // in launch order
+  bool usesHead = false;      // Mask::kUsesHead: heads do not share blocks
   std::vector<std::string> options; // for NVRTC
 };
 Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec);
 /// CudaKernel::key alone: derives and prints nothing, so that a cache is asked in microseconds.
 Result<std::string> cudaKey(const Mask &mask, const KernelSpec &spec);
+/// The same job one step earlier, as textual IR: the derived mask and an `attn` operation with its schedule.
+Result<std::string> attnIr(const Mask &mask, const KernelSpec &spec);
 
 struct DeviceHeader {
   std::string_view name, text;

@@ -7,7 +7,9 @@
 #include "compiler/frontend/MaskImpl.h"
 #include "compiler/frontend/Names.h"
 #include "compiler/transforms/Passes.h"
+#include "dialects/attn/AttnDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
@@ -21,7 +23,7 @@ using namespace frontend;
 MLIRContext &maskContext() {
   static MLIRContext &context = *[] {
     auto *made = new MLIRContext; // masks may outlive every static object
-    made->loadDialect<mask::MaskDialect, arith::ArithDialect, math::MathDialect>();
+    made->loadDialect<mask::MaskDialect, attn::AttnDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect>();
     return made;
   }();
   return context;
