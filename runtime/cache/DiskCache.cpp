@@ -185,6 +185,8 @@ std::vector<DiskCache::Entry> DiskCache::list() const {
   return entries;
 }
 
+void DiskCache::remove(const std::string &key) const { unlink(fileOf(key).c_str()); }
+
 size_t DiskCache::clear() const {
   size_t count = 0;
   for (const Entry &entry : list())

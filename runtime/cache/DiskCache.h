@@ -40,6 +40,7 @@ public:
     std::time_t used = 0; // last hit, to the hour
   };
   std::vector<Entry> list() const;
+  void remove(const std::string &key) const;
   /// Removes every entry and returns their number.
   size_t clear() const;
 

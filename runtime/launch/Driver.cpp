@@ -52,6 +52,7 @@ const Result<Driver> &Driver::load() {
     find(d.memcpyHtoD, "cuMemcpyHtoD");
     find(d.memcpyDtoH, "cuMemcpyDtoH");
     find(d.memsetD8, "cuMemsetD8");
+    find(d.tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
     find(d.streamCreate, "cuStreamCreate");
     find(d.streamDestroy, "cuStreamDestroy");
     find(d.streamSynchronize, "cuStreamSynchronize");

@@ -58,6 +58,8 @@ struct Driver {
   int (*memcpyHtoD)(DevicePtr, const void *, size_t);
   int (*memcpyDtoH)(void *, DevicePtr, size_t);
   int (*memsetD8)(DevicePtr, unsigned char, size_t);
+  int (*tensorMapEncodeTiled)(void *, int, unsigned, void *, const uint64_t *, const uint64_t *, const unsigned *,
+                              const unsigned *, int, int, int, int);
   int (*streamCreate)(Stream *, unsigned);
   int (*streamDestroy)(Stream);
   int (*streamSynchronize)(Stream);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Modules by structure and context. A module stays loaded for the life of the process: captured graphs may hold it.
+#include "runtime/launch/LoadedKernel.h"
+#include <charconv>
+#include <cstdlib>
+#include <fmt/format.h>
+
+namespace maskjit::cuda {
+
+static constexpr int kSharedWithoutOptin = 48 * 1024; // more needs the function's leave
+
+static int numberOf(const std::string &arch) {
+  int number = 0;
+  std::from_chars(arch.data() + 3, arch.data() + arch.size(), number);
+  return number;
+}
+
+Result<Target> targetOf(int major, int minor) {
+  const int wanted = 10 * major + minor;
+  if (const char *arch = std::getenv("MASKJIT_ARCH"); arch && *arch)
+    return Target{arch, numberOf(arch) == wanted ? ImageKind::Cubin : ImageKind::Ptx};
+  const std::string *exact = nullptr, *sameGeneration = nullptr, *portable = nullptr;
+  for (const std::string &arch : architectures()) { // ascending
+    const int number = numberOf(arch);
+    const bool specific = arch.back() == 'a'; // runs on that very capability only
+    if (number == wanted)
+      exact = &arch;
+    if (number > wanted || specific)
+      continue;
+    portable = &arch;
+    if (number / 10 == major)
+      sameGeneration = &arch;
+  }
+  if (exact)
+    return Target{*exact, ImageKind::Cubin};
+  if (sameGeneration)
+    return Target{*sameGeneration, ImageKind::Cubin};
+  if (portable)
+    return Target{*portable, ImageKind::Ptx};
+  return Error{
+      fmt::format("the GPU has compute capability {}.{}; kernels need 7.5 or later. Use the CPU target", major, minor)};
+}
+
+namespace {
+struct LoadedId {
+  KernelId kernel;
+  Context context;
+  bool operator==(const LoadedId &other) const { return context == other.context && kernel == other.kernel; }
+  struct Hash {
+    size_t operator()(const LoadedId &id) const {
+      return KernelId::Hash()(id.kernel) ^ std::hash<Context>()(id.context);
+    }
+  };
+};
+} // namespace
+
+Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::find(const Mask &mask, KernelSpec spec,
+                                                               const Device &device) {
+  Result<Target> target = targetOf(device.major, device.minor);
+  if (!target)
+    return target.error();
+  spec.arch = target->arch;
+  using Loaded = OnceMap<LoadedId, std::shared_ptr<const LoadedKernel>, LoadedId::Hash>;
+  static Loaded &loaded = *new Loaded; // outlives every thread
+  return loaded.get({KernelId(mask, spec, target->kind), device.context},
+                    [&] { return load(mask, spec, target->kind); });
+}
+
+Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(const Mask &mask, const KernelSpec &spec,
+                                                               ImageKind kind) {
+  const Result<Driver> &driver = Driver::load();
+  if (!driver)
+    return driver.error();
+  Result<KernelImagePtr> image = KernelCache::ofProcess().get(mask, spec, kind);
+  if (!image)
+    return image.error();
+  auto kernel = std::make_shared<LoadedKernel>();
+  kernel->image = *image;
+  Module module = nullptr;
+  if (auto done = driver->check(driver->moduleLoadDataEx(&module, (*image)->image.c_str(), 0, nullptr, nullptr),
+                                "loading a kernel");
+      !done)
+    return done.error();
+  for (const CudaKernel::Entry &entry : kernel->image->entries) {
+    Function function = nullptr;
+    int code = driver->moduleGetFunction(&function, module, entry.name.c_str());
+    if (!code && entry.sharedBytes > kSharedWithoutOptin)
+      code = driver->funcSetAttribute(function, kFunctionMaxDynamicSharedBytes, entry.sharedBytes);
+    if (auto done = driver->check(code, "preparing a kernel"); !done) {
+      driver->moduleUnload(module);
+      return done.error();
+    }
+    kernel->functions.push_back(function);
+  }
+  return std::shared_ptr<const LoadedKernel>(std::move(kernel));
+}
+
+Result<void> LoadedKernel::launch(size_t index, Grid grid, Stream stream, void **arguments) const {
+  static constexpr int64_t kMostBlocksX = (int64_t(1) << 31) - 1, kMostBlocksYz = 65535;
+  const CudaKernel::Entry &e = entry(index);
+  if (grid.x < 1 || grid.y < 1 || grid.z < 1)
+    return {};
+  if (grid.x > kMostBlocksX || grid.y > kMostBlocksYz || grid.z > kMostBlocksYz)
+    return Error{fmt::format("{} needs a grid of {} x {} x {} blocks; CUDA has {} x {} x {}. Split the batch", e.name,
+                             grid.x, grid.y, grid.z, kMostBlocksX, kMostBlocksYz, kMostBlocksYz)};
+  const Driver &driver = *Driver::load();
+  return driver.check(driver.launchKernel(functions[index], static_cast<unsigned>(grid.x),
+                                          static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z),
+                                          static_cast<unsigned>(e.threads), 1, 1, static_cast<unsigned>(e.sharedBytes),
+                                          stream, arguments, nullptr),
+                      e.name.c_str());
+}
+
+} // namespace maskjit::cuda

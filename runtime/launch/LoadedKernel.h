@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A kernel in a CUDA context, ready to launch. The first call of a structure compiles or reads it; later ones find it.
+#pragma once
+#include "runtime/cache/KernelCache.h"
+#include "runtime/launch/Driver.h"
+
+namespace maskjit::cuda {
+
+/// What to compile for a device.
+struct Target {
+  std::string arch;
+  ImageKind kind = ImageKind::Cubin;
+};
+
+/// Of a compute capability: its own architecture; for one between two of the list the lower one of the same generation;
+/// for anything later the newest portable one's PTX. $MASKJIT_ARCH names another one, whose PTX is then taken: the way
+/// to run an older architecture's kernels on a newer GPU. Errors: older than sm_75.
+Result<Target> targetOf(int major, int minor);
+
+struct Grid {
+  int64_t x = 1, y = 1, z = 1;
+};
+
+class LoadedKernel {
+public:
+  /// `spec.arch` is filled in from the device.
+  static Result<std::shared_ptr<const LoadedKernel>> find(const Mask &mask, KernelSpec spec, const Device &device);
+
+  size_t entries() const { return functions.size(); }
+  const CudaKernel::Entry &entry(size_t index) const { return image->entries[index]; }
+  bool usesHead() const { return image->usesHead; }
+
+  /// Launches entry `index` with its own threads and shared memory. `arguments` point to the values.
+  Result<void> launch(size_t index, Grid grid, Stream stream, void **arguments) const;
+
+private:
+  static Result<std::shared_ptr<const LoadedKernel>> load(const Mask &mask, const KernelSpec &spec, ImageKind kind);
+
+  KernelImagePtr image;
+  std::vector<Function> functions; // as image->entries
+};
+
+} // namespace maskjit::cuda
