@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Memory of a call, and the reference.
 #include "tests/runtime/attention/AttentionCase.h"
+#include "runtime/attention/CudaFromHost.h"
 #include <gtest/gtest.h>
 
 namespace maskjit::test {
@@ -69,12 +70,14 @@ AttentionArgs AttentionCase::args() {
 }
 
 void AttentionCase::forward(int threads) {
-  Result<void> done = attentionForwardCpu(mask, args(), threads);
+  Result<void> done =
+      target == Target::Cpu ? attentionForwardCpu(mask, args(), threads) : attentionForwardCudaFromHost(mask, args());
   ASSERT_TRUE(done) << done.error().message;
 }
 
 void AttentionCase::backward(int threads) {
-  Result<void> done = attentionBackwardCpu(mask, args(), threads);
+  Result<void> done =
+      target == Target::Cpu ? attentionBackwardCpu(mask, args(), threads) : attentionBackwardCudaFromHost(mask, args());
   ASSERT_TRUE(done) << done.error().message;
 }
 

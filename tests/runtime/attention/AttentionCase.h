@@ -11,6 +11,8 @@ struct Gradients {
   std::vector<double> out, lse, dq, dk, dv, dsinks;
 };
 
+enum class Target { Cpu, Cuda };
+
 struct AttentionCase {
   AttentionCase(Mask mask, DType dtype, int64_t batch, int64_t headsQ, int64_t headsKv, int64_t lenQ, int64_t lenK,
                 int64_t headDim, int64_t gap = 0, bool seqFirst = false);
@@ -20,7 +22,7 @@ struct AttentionCase {
   void setParam(const std::string &name, std::vector<int32_t> values);
   void setParam(const std::string &name, std::vector<float> values);
 
-  /// Runs the CPU target. A failure fails the test.
+  /// Runs the target. A failure fails the test.
   void forward(int threads = 0);
   void backward(int threads = 0);
   AttentionArgs args();
@@ -29,6 +31,7 @@ struct AttentionCase {
   using Score = std::function<double(double s, int64_t b, int64_t h, int64_t q, int64_t k)>;
   Gradients reference(const Score &score = {}, const Score &scoreGrad = {}) const;
 
+  Target target = Target::Cpu;
   Mask mask;
   DType dtype;
   int64_t batch, headsQ, headsKv, lenQ, lenK, headDim;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Every case of tests/fixtures/attention through the CPU target, in each dtype, with all gradients.
+// Every case of tests/fixtures/attention through both targets, in each dtype, with all gradients.
+#include "runtime/launch/Driver.h"
 #include "runtime/safetensors/Safetensors.h"
 #include "tests/runtime/attention/AttentionCase.h"
 #include <filesystem>
@@ -99,10 +100,12 @@ void expectNear(DType dtype, const Tolerance &tolerance, const std::vector<float
       << tolerance.name << ": " << absolute << " absolute, " << norm << " of the norm";
 }
 
-class AttentionFixture : public testing::TestWithParam<std::tuple<std::string, DType>> {};
+class AttentionFixture : public testing::TestWithParam<std::tuple<std::string, DType, Target>> {};
 
 TEST_P(AttentionFixture, ForwardAndBackward) {
-  const auto &[name, dtype] = GetParam();
+  const auto &[name, dtype, target] = GetParam();
+  if (target == Target::Cuda && !cuda::Driver::load())
+    GTEST_SKIP() << "no gpu: " << cuda::Driver::load().error().message;
   const std::string path = MASKJIT_FIXTURES "/attention/" + name;
   const Json json = Json::parse(std::ifstream(path + ".json"));
   auto file = SafetensorsFile::open(path + ".safetensors");
@@ -112,6 +115,7 @@ TEST_P(AttentionFixture, ForwardAndBackward) {
 
   AttentionCase c(*mask, dtype, json["batch"], json["q_heads"], json["kv_heads"], json["q_len"], json["kv_len"],
                   json["head_dim"]);
+  c.target = target;
   c.scale = json["scale"];
   for (const auto &[tensor, key] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}})
     fill(*tensor, read(*file, key));
@@ -131,13 +135,18 @@ TEST_P(AttentionFixture, ForwardAndBackward) {
     expectNear(dtype, {"dsinks", fp32, 0.05, 0.01}, c.dsinks, read(*file, "dsinks"));
 }
 
-std::string caseName(const testing::TestParamInfo<std::tuple<std::string, DType>> &info) {
+std::string caseName(const testing::TestParamInfo<std::tuple<std::string, DType, Target>> &info) {
   const char *dtypes[] = {"f32", "f16", "bf16"};
   return std::get<0>(info.param) + "_" + dtypes[int(std::get<1>(info.param))];
 }
 INSTANTIATE_TEST_SUITE_P(Cpu, AttentionFixture,
                          testing::Combine(testing::ValuesIn(names()),
-                                          testing::Values(DType::F32, DType::BF16, DType::F16)),
+                                          testing::Values(DType::F32, DType::BF16, DType::F16),
+                                          testing::Values(Target::Cpu)),
+                         caseName);
+INSTANTIATE_TEST_SUITE_P(gpu, AttentionFixture,
+                         testing::Combine(testing::ValuesIn(names()), testing::Values(DType::BF16, DType::F16),
+                                          testing::Values(Target::Cuda)),
                          caseName);
 
 } // namespace
