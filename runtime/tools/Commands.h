@@ -12,5 +12,8 @@ using Action = std::function<int()>;
 /// Each adds its subcommand, whose callback puts the work into `action`.
 void addRunCommand(CLI::App &app, Action &action);
 void addShowCommand(CLI::App &app, Action &action);
+void addCompileCommand(CLI::App &app, Action &action);
+void addCacheCommand(CLI::App &app, Action &action);
+void addDoctorCommand(CLI::App &app, Action &action);
 
 } // namespace maskjit

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `maskjit run`: attention on the tensors of a file, to compare with any other library.
+#include "runtime/attention/CudaFromHost.h"
 #include "runtime/tools/Commands.h"
 #include "runtime/tools/RunInputs.h"
 #include "runtime/tools/TensorConversion.h"
@@ -16,8 +17,11 @@ struct RunFlags {
 };
 
 Result<void> compute(const Mask &mask, RunCall &call, const std::string &target) {
-  if (target == "cuda")
-    return Error{"error: the CUDA target of `run` is not part of this build; use --target cpu"};
+  if (target == "cuda") {
+    if (Result<void> forward = attentionForwardCudaFromHost(mask, call.args); !forward)
+      return forward;
+    return call.backward ? attentionBackwardCudaFromHost(mask, call.args) : Result<void>();
+  }
   if (Result<void> forward = attentionForwardCpu(mask, call.args); !forward)
     return forward;
   return call.backward ? attentionBackwardCpu(mask, call.args) : Result<void>();

@@ -10,7 +10,10 @@ int main(int argc, char **argv) {
   app.failure_message(CLI::FailureMessage::help);
   maskjit::Action action;
   maskjit::addShowCommand(app, action);
+  maskjit::addCompileCommand(app, action);
   maskjit::addRunCommand(app, action);
+  maskjit::addCacheCommand(app, action);
+  maskjit::addDoctorCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &help) {
