@@ -77,8 +77,9 @@ Times timed(GpuTimer &timer, const std::function<void()> &work) {
   return {ms[kRuns / 2], ms[kRuns / 10], ms[kRuns - 1 - kRuns / 10]};
 }
 
+std::string architecture() { return computeCapability() == 90 ? "sm_90a" : fmt::format("sm_{}", computeCapability()); }
 DeviceProgram compiled(const std::string &source) {
-  Result<DeviceProgram> program = compileDevice(source, "sm_90a");
+  Result<DeviceProgram> program = compileDevice(source, architecture());
   if (program)
     return *program;
   fmt::print(stderr, "error: {}\n", program.error().message);
@@ -110,7 +111,8 @@ int main(int argc, char **argv) {
     const int group = r.headsQ / r.headsKv;
     auto &entry = files[{r.headDim, group}];
     if (entry.second.image.empty()) {
-      entry.first = kernelFile(windowMask(), {Phase::Forward, DType::BF16, r.headDim, group, "sm_90a"});
+      entry.first = kernelFile(windowMask(), {Phase::Forward, DType::BF16, r.headDim, group,
+                                              computeCapability() == 90 ? "sm_90a" : "sm_80"});
       entry.second = compiled(entry.first.source);
     }
     const GpuModule module(entry.second.image);

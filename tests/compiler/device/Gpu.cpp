@@ -83,12 +83,13 @@ void GpuModule::launch(const char *function, Grid grid, int threads, int sharedB
   cuda("cuLaunchKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes), stream,
        args.data(), extra);
 }
-int multiprocessors() {
-  constexpr int kMultiprocessorCount = 16; // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
-  int count = 0;
-  cuda("cuDeviceGetAttribute", &count, kMultiprocessorCount, 0);
-  return count;
+static int attribute(int number) {
+  int value = 0;
+  cuda("cuDeviceGetAttribute", &value, number, 0);
+  return value;
 }
+int multiprocessors() { return attribute(16); }                        // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+int computeCapability() { return 10 * attribute(75) + attribute(76); } // .._COMPUTE_CAPABILITY_MAJOR, MINOR
 TensorMapData encodeTensorMap(const device::TensorMapShape &shape, bool bf16) {
   constexpr int kFloat16 = 6, kBfloat16 = 9, kNoInterleave = 0, kSwizzle128 = 3, kPromote256 = 3, kZeros = 0;
   const unsigned ones[5] = {1, 1, 1, 1, 1};

@@ -17,6 +17,7 @@ struct alignas(64) TensorMapData {
 /// True where a driver answers and there is a device; makes its context current on the calling thread.
 bool openGpu();
 std::string gpuName();
+int computeCapability(); // 90 for 9.0
 
 /// Device memory that frees itself.
 class DeviceBuffer {
