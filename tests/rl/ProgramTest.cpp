@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -114,6 +115,50 @@ TEST_F(Program, WarmStartIsSmallAndHalfRight) {
   EXPECT_GE(result["accuracy"].get<double>(), 0.25);
   EXPECT_LE(result["accuracy"].get<double>(), 0.55);
   EXPECT_GE(result["format"].get<double>(), 0.98);
+}
+
+class Learning : public Program {
+protected:
+  /// Held-out accuracy before and after `steps` of the shipped configuration.
+  std::pair<double, double> beforeAndAfter(const std::string &steps, std::vector<std::string> more) {
+    std::vector<std::string> all{"train",
+                                 "--config",
+                                 std::string(MASKJIT_SOURCE_DIR) + "/rl/configs/arithmetic.toml",
+                                 "--model",
+                                 kWarmStart,
+                                 "--output-dir",
+                                 (root / "out").string(),
+                                 "--max-steps",
+                                 steps,
+                                 "--eval-steps",
+                                 steps};
+    all.insert(all.end(), more.begin(), more.end());
+    EXPECT_EQ(run(all), 0) << log();
+    std::istringstream lines(text("out/metrics.jsonl"));
+    nlohmann::json first, last;
+    for (std::string line; std::getline(lines, line);) {
+      last = nlohmann::json::parse(line);
+      if (first.is_null())
+        first = last;
+    }
+    return {first["eval_accuracy"], last["eval_accuracy"]};
+  }
+};
+
+// A third of the shipped run: enough to see that it learns, and that it learns from the rewards.
+TEST_F(Learning, RewardsLiftHeldOutAccuracy) {
+  auto [before, after] = beforeAndAfter("40", {});
+  EXPECT_GE(after - before, 0.15);
+}
+
+TEST_F(Learning, ShuffledRewardsDoNot) {
+  auto [before, after] = beforeAndAfter("40", {"--shuffle-rewards"});
+  EXPECT_NEAR(after, before, 0.05);
+}
+
+TEST_F(Learning, LearningRateZeroChangesNothing) {
+  auto [before, after] = beforeAndAfter("2", {"--learning-rate", "0"});
+  EXPECT_EQ(after, before);
 }
 
 } // namespace
