@@ -109,11 +109,9 @@ Rollout Trainer::generateRollout() {
       complete(*model, *tokenizer, problems, each, first, options, settings.maxPromptLength);
 
   std::vector<std::vector<int64_t>> promptRows, completionRows;
-  std::vector<uint8_t> ended;
   for (const Completion &c : completions) {
     promptRows.push_back(c.prompt);
     completionRows.push_back(c.tokens);
-    ended.push_back(c.finished);
   }
   int64_t pad = std::max<int64_t>(0, model->config().padTokenId);
   Rollout r;
@@ -123,7 +121,9 @@ Rollout Trainer::generateRollout() {
   for (size_t i = 0; i < completions.size(); ++i)
     std::copy(completions[i].logps.begin(), completions[i].logps.end(),
               r.samplingLogps[int64_t(i)].mutable_data_ptr<float>());
-  at::Tensor finishedRows = at::tensor(at::ArrayRef<uint8_t>(ended), at::kByte).to(at::kBool);
+  std::vector<int64_t> stops = model->config().eosTokenIds;
+  stops.push_back(pad);
+  at::Tensor finishedRows = terminated(r.completionIds, r.completionMask, stops);
   r.lossMask = settings.maskTruncatedCompletions ? r.completionMask * finishedRows.unsqueeze(1) : r.completionMask;
   r.itemsInBatch = r.lossMask.sum();
   tokens += (r.promptMask.sum() + r.completionMask.sum()).item<int64_t>();
