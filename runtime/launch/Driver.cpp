@@ -58,7 +58,7 @@ const Result<Driver> &Driver::load() {
     find(d.streamSynchronize, "cuStreamSynchronize");
     find(d.streamBeginCapture, "cuStreamBeginCapture");
     find(d.streamEndCapture, "cuStreamEndCapture");
-    find(d.graphInstantiate, "cuGraphInstantiate");
+    find(d.graphInstantiate, "cuGraphInstantiateWithFlags");
     find(d.graphLaunch, "cuGraphLaunch");
     find(d.graphExecDestroy, "cuGraphExecDestroy");
     find(d.graphDestroy, "cuGraphDestroy");
