@@ -105,15 +105,15 @@ TEST_F(Program, MistakesGetOneMessageAndAnExitCode) {
   EXPECT_NE(run({"train", "--no-such-flag"}), 0);
 }
 
-TEST_F(Program, WarmStartIsSmallAndHalfRight) {
+TEST_F(Program, WarmStartIsSmallAndOftenWrong) {
   uintmax_t bytes = 0;
   for (const auto &entry : fs::directory_iterator(kWarmStart))
     bytes += entry.file_size();
   EXPECT_LE(bytes, 4u << 20);
   ASSERT_EQ(run({"eval", "--model", kWarmStart, "--json", "--eval-samples", "300"}), 0) << log();
   nlohmann::json result = nlohmann::json::parse(log());
-  EXPECT_GE(result["accuracy"].get<double>(), 0.25);
-  EXPECT_LE(result["accuracy"].get<double>(), 0.55);
+  EXPECT_GE(result["accuracy"].get<double>(), 0.2);
+  EXPECT_LE(result["accuracy"].get<double>(), 0.5);
   EXPECT_GE(result["format"].get<double>(), 0.98);
 }
 
