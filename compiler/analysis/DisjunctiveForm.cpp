@@ -40,8 +40,12 @@ static void insert(Form &form, Disjunct disjunct) {
 std::optional<Form> DisjunctiveForms::both(const std::optional<Form> &a, const std::optional<Form> &b) {
   if ((a && a->disjuncts.empty()) || (b && b->disjuncts.empty())) // false and anything
     return Form();
-  if (!a || !b || a->disjuncts.size() * b->disjuncts.size() > 4 * kMaxDisjuncts)
+  if (!a || !b)
     return std::nullopt;
+  size_t products = a->disjuncts.size() * b->disjuncts.size();
+  if (products > 4 * kMaxDisjuncts || conjunctions + products > kMaxConjunctions)
+    return std::nullopt;
+  conjunctions += products;
   Form result;
   result.isExact = a->isExact && b->isExact;
   for (const Disjunct &left : a->disjuncts)

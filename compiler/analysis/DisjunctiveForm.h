@@ -7,6 +7,8 @@ namespace maskjit {
 
 /// Beyond it callers go on with the parts of the expression.
 inline constexpr unsigned kMaxDisjuncts = 16;
+/// Conjunctions of two disjuncts that are looked at for one derived function, for the same reason: compile time.
+inline constexpr unsigned kMaxConjunctions = 400;
 
 /// Disjunctive forms of the truth values of one predicate.
 class DisjunctiveForms {
@@ -17,7 +19,7 @@ public:
     llvm::SmallVector<Disjunct, 2> disjuncts; // none: never true
     bool isExact = true;                      // else it contains the truth
   };
-  /// Where `value` equals `truth`; nothing past kMaxDisjuncts. Infeasible disjuncts are gone.
+  /// Where `value` equals `truth`; nothing past kMaxDisjuncts or kMaxConjunctions. Infeasible disjuncts are gone.
   const std::optional<Form> &of(mlir::Value value, bool truth);
 
 private:
@@ -27,6 +29,7 @@ private:
   std::optional<Form> either(const std::optional<Form> &a, const std::optional<Form> &b);
 
   TileSpace &space;
+  unsigned conjunctions = 0;
   llvm::DenseMap<std::pair<mlir::Value, unsigned>, std::unique_ptr<std::optional<Form>>> memo;
 };
 

@@ -99,7 +99,10 @@ Result<Mask> Mask::Impl::fromModule(OwningOpRef<ModuleOp> module, OwningOpRef<Mo
     return Error{"the module has no mask.func without a dot in its name: the predicate is missing"};
   impl->module = std::move(module);
   impl->derivedModule = std::move(derived);
-  return finish(std::move(impl));
+  Result<Mask> mask = finish(impl);
+  if (mask && impl->derivedModule) // kernels with other derivations are other kernels
+    impl->digest = structuralDigest(*impl->derivedModule);
+  return mask;
 }
 
 Result<Mask> Mask::parse(std::string_view text, std::string_view file, std::string_view name) {

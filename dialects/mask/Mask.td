@@ -210,7 +210,7 @@ def Mask_CmpOp : Mask_Op<"cmp", [Pure]> {
   let description = [{ `%c = mask.cmp le, %k, %q` }];
   let arguments = (ins Mask_PredicateAttr:$predicate, Index:$lhs, Index:$rhs);
   let results = (outs I1:$result);
-  let assemblyFormat = "$predicate `,` $lhs `,` $rhs attr-dict";
+  let assemblyFormat = "`` $predicate `,` $lhs `,` $rhs attr-dict";
   let hasFolder = 1;
 }
 
