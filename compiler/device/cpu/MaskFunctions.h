@@ -29,7 +29,6 @@ MASKJIT_DERIVED bool mask_uses_head() { return true; } // does any function of t
 MASKJIT_DERIVED MaskRange mask_keys(const MaskParam *, int32_t, int32_t, int32_t, int32_t) { return {0, INT32_MAX}; }
 MASKJIT_DERIVED MaskRange mask_full_keys(const MaskParam *, int32_t, int32_t, int32_t, int32_t) { return {0, 0}; }
 MASKJIT_DERIVED MaskRange mask_queries(const MaskParam *, int32_t, int32_t, int32_t, int32_t) { return {0, INT32_MAX}; }
-MASKJIT_DERIVED MaskRange mask_full_queries(const MaskParam *, int32_t, int32_t, int32_t, int32_t) { return {0, 0}; }
 MASKJIT_DERIVED bool mask_has_row() { return false; }
 MASKJIT_DERIVED MaskRange mask_row(const MaskParam *, int32_t, int32_t, int32_t) { return {0, 0}; }
 MASKJIT_DERIVED int32_t mask_classify(const MaskParam *params, int32_t b, int32_t h, int32_t q0, int32_t q1, int32_t k0,
