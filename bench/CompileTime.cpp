@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How long the way from a mask's text to a kernel takes: cold, from disk, from memory. One thread, no GPU.
+// How long the way from a mask's name to a kernel takes: cold, from disk, from memory. One thread, no GPU.
 //   bench_compile_time [MASK] [--arch sm_90a]
+// A sample of the first three columns is a process of its own: a process remembers the masks that it has parsed and
+// derived, and what it has loaded. NVRTC keeps a cache of its own where there is a driver; it is turned off here.
 #include "runtime/cache/KernelCache.h"
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace maskjit;
@@ -16,19 +20,45 @@ template <class Work> static double milliseconds(const Work &work) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-static double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+template <class T> static T orExit(Result<T> result) {
+  if (result)
+    return *result;
+  fmt::print(stderr, "{}\n", result.error().message);
+  _exit(1);
 }
 
-/// Parsed anew each time: its derivation is part of what is timed.
-static Mask parse(const std::string &name) {
-  Result<Mask> mask = Mask::find(name);
-  if (!mask) {
-    fmt::print(stderr, "{}\n", mask.error().message);
+/// What `measure` gives in a new process that has done nothing yet.
+template <class Measure> static double inNewProcess(const Measure &measure) {
+  int ends[2];
+  if (pipe(ends) != 0)
     std::exit(1);
+  const pid_t child = fork();
+  if (child == 0) {
+    const double value = measure();
+    _exit(write(ends[1], &value, sizeof value) == sizeof value ? 0 : 1);
   }
-  return *mask;
+  double value = 0;
+  close(ends[1]);
+  const bool got = child > 0 && read(ends[0], &value, sizeof value) == sizeof value;
+  close(ends[0]);
+  waitpid(child, nullptr, 0);
+  if (!got)
+    std::exit(1); // the child has said why
+  return value;
+}
+
+struct Spread {
+  double median, least, most;
+};
+template <class Measure> static Spread sample(int count, const Measure &measure) {
+  std::vector<double> values;
+  for (int i = 0; i < count; ++i)
+    values.push_back(inNewProcess(measure));
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+static std::string text(const Spread &s, int digits) {
+  return fmt::format("{:.{}f} ({:.{}f}-{:.{}f})", s.median, digits, s.least, digits, s.most, digits);
 }
 
 int main(int argc, char **argv) {
@@ -38,53 +68,44 @@ int main(int argc, char **argv) {
       arch = argv[++i];
     else
       name = argv[i];
-  if (!Nvrtc::load()) {
-    fmt::print(stderr, "{}\n", Nvrtc::load().error().message);
-    return 1;
-  }
+  setenv("CUDA_CACHE_DISABLE", "1", 1); // before NVRTC is loaded
   const auto folder = std::filesystem::temp_directory_path() / fmt::format("maskjit-compile-time-{}", getpid());
-  constexpr int kCold = 5, kDisk = 50, kMemory = 100000;
-  fmt::print("{}, {}, D 64, 8 query heads a key head, {}; NVRTC {}; medians\n", name, arch == "sm_75" ? "fp16" : "bf16",
-             arch, Nvrtc::load()->version());
-  fmt::print("{:<10} {:>10} {:>12} {:>12} {:>12} {:>12}\n", "phase", "key, us", "source, ms", "cold, ms", "disk, ms",
-             "memory, us");
-  for (Phase phase : {Phase::Forward, Phase::Decode, Phase::Backward}) {
+  constexpr int kCold = 7, kDisk = 25, kMemory = 100000;
+  fmt::print("{}, {}, D 64, 8 query heads a key head, {}; median (least-most) of {}, {} and {} processes\n", name,
+             arch == "sm_75" ? "fp16" : "bf16", arch, kCold, kCold, kDisk);
+  fmt::print("{:<10} {:>22} {:>24} {:>22} {:>12}\n", "phase", "source, ms", "cold, ms", "disk, ms", "memory, us");
+  for (auto [phase, phaseName] :
+       {std::pair{Phase::Forward, "forward"}, {Phase::Decode, "decode"}, {Phase::Backward, "backward"}}) {
     KernelSpec spec;
     spec.phase = phase;
     spec.dtype = arch == "sm_75" ? DType::F16 : DType::BF16;
     spec.headsPerKeyHead = 8;
     spec.arch = arch;
-    std::vector<double> cold, disk, source, key;
-    for (int i = 0; i < kCold; ++i) {
+    auto fromCache = [&, spec = spec] {
+      return milliseconds([&] {
+        KernelCache cache{DiskCache(folder)};
+        orExit(cache.get(orExit(Mask::find(name)), spec));
+      });
+    };
+    const Spread source = sample(
+        kCold, [&, spec = spec] { return milliseconds([&] { orExit(emitCuda(orExit(Mask::find(name)), spec)); }); });
+    const Spread cold = sample(kCold, [&] {
       std::filesystem::remove_all(folder);
-      source.push_back(milliseconds([&] { (void)emitCuda(parse(name), spec); }));
-      cold.push_back(milliseconds([&] {
-        KernelCache cache{DiskCache(folder)};
-        if (Result<KernelImagePtr> kernel = cache.get(parse(name), spec); !kernel) {
-          fmt::print(stderr, "{}\n", kernel.error().message);
-          std::exit(1);
-        }
-      }));
-    }
-    for (int i = 0; i < kDisk; ++i)
-      disk.push_back(milliseconds([&] {
-        KernelCache cache{DiskCache(folder)};
-        (void)cache.get(parse(name), spec);
-      }));
-    const Mask mask = parse(name);
-    for (int i = 0; i < kDisk; ++i)
-      key.push_back(milliseconds([&] { (void)cudaKey(mask, spec); }));
-    KernelCache cache{DiskCache(folder)};
-    (void)cache.get(mask, spec);
-    const double memory = milliseconds([&] {
-      for (int i = 0; i < kMemory; ++i)
-        (void)cache.get(mask, spec);
+      return fromCache();
     });
-    fmt::print("{:<10} {:>10.1f} {:>12.1f} {:>12.0f} {:>12.2f} {:>12.3f}\n",
-               phase == Phase::Forward  ? "forward"
-               : phase == Phase::Decode ? "decode"
-                                        : "backward",
-               1e3 * median(key), median(source), median(cold), median(disk), 1e3 * memory / kMemory);
+    const Spread disk = sample(kDisk, fromCache);
+    const double memory = inNewProcess([&, spec = spec] {
+      const Mask mask = orExit(Mask::find(name));
+      KernelCache cache{DiskCache(folder)};
+      orExit(cache.get(mask, spec));
+      return milliseconds([&] {
+        for (int i = 0; i < kMemory; ++i)
+          (void)cache.get(mask, spec);
+      });
+    });
+    fmt::print("{:<10} {:>22} {:>24} {:>22} {:>12.3f}\n", phaseName, text(source, 1), text(cold, 0), text(disk, 2),
+               1e3 * memory / kMemory);
+    std::fflush(stdout);
   }
   std::filesystem::remove_all(folder);
   return 0;

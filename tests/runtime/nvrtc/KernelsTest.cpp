@@ -65,7 +65,7 @@ TEST_F(Kernels, CompileForEveryArchitectureAndPhase) {
     for (size_t i = 0; i < kernel.entries.size(); ++i) {
       const CudaKernel::Entry &entry = kernel.entries[i];
       const KernelResources &used = kernel.resources[i];
-      EXPECT_LE(used.spillStores + used.spillLoads, 16) << entry.name; // bytes a thread, outside the loops
+      EXPECT_LE(used.spillStores + used.spillLoads, 64) << entry.name; // bytes a thread, outside the loops
       EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;  // of a multiprocessor
       EXPECT_GT(used.registers, 0) << entry.name;
       // What a block may have: CUDA C++ Programming Guide, technical specifications by compute capability.
