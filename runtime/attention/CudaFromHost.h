@@ -5,8 +5,8 @@
 
 namespace maskjit {
 
-/// As attentionForwardCuda and attentionBackwardCuda, but every pointer of `args` is host memory: copies in, runs on GPU
-/// `device` and copies the results back. `args.pages` too is read on the host.
+/// As attentionForwardCuda and attentionBackwardCuda, but every pointer of `args` is host memory: copies in, runs on
+/// GPU `device` and copies the results back. `args.pages` too is read on the host.
 Result<void> attentionForwardCudaFromHost(const Mask &mask, const AttentionArgs &args, int device = 0);
 Result<void> attentionBackwardCudaFromHost(const Mask &mask, const AttentionArgs &args, int device = 0);
 
