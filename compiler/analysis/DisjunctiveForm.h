@@ -8,7 +8,7 @@ namespace maskjit {
 /// Beyond it callers go on with the parts of the expression.
 inline constexpr unsigned kMaxDisjuncts = 16;
 /// Conjunctions of two disjuncts that are looked at for one derived function, for the same reason: compile time.
-inline constexpr unsigned kMaxConjunctions = 400;
+inline constexpr unsigned kMaxConjunctions = 200;
 
 /// Disjunctive forms of the truth values of one predicate.
 class DisjunctiveForms {

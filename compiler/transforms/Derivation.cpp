@@ -258,6 +258,9 @@ void Derivation::finish(ValueRange results, bool isUseful) {
   OpBuilder builder = OpBuilder::atBlockEnd(&derived.getBody().front());
   ReturnOp::create(builder, derived.getLoc(), results);
   expandFirst(derived);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(derived.getBody().front())))
+    if (isOpTriviallyDead(&op)) // constants of conditions that folded
+      op.erase();
   if (isUseful && fittingWidth(derived))
     return;
   derived.erase();

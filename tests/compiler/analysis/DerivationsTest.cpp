@@ -44,9 +44,10 @@ TEST(Derivations, NeverSayMoreThanTheMask) {
   fmt::print("{} cases: {:.1f} % with unions, {:.1f} % with division or remainder, {:.1f} % with arrays, {:.1f} % with "
              "calls\n",
              cases, percent(unions, cases), percent(divisions, cases), percent(arrays, cases), percent(calls, cases));
-  fmt::print("{} tiles: {} empty, {} full; {:.2f} % partial though empty or full; {:.1f} % of rows are intervals\n",
+  fmt::print("{} tiles: {} empty, {} full; {:.2f} % partial though empty or full; {:.1f} % of rows are intervals; "
+             "{:.2f} % of the positions in ranges to spare\n",
              counts.tiles, counts.empty, counts.full, percent(counts.needlesslyPartial, counts.tiles),
-             percent(counts.exactRows, counts.rows));
+             percent(counts.exactRows, counts.rows), percent(counts.spare, counts.positions));
   EXPECT_EQ(cases, 20000);
   for (int64_t part : {unions, divisions, arrays, calls})
     EXPECT_GE(5 * part, cases) << "the generator draws this construct too rarely";
@@ -73,8 +74,8 @@ TEST(Derivations, ShippedAffineMasksHaveNoNeedlesslyPartialTile) {
                                                << values.describe(*mask) << tile.describe() << mask->ir(true);
     }
     checked += isAffine;
-    fmt::print("{}: {} tiles, {} empty, {} full, {} needlessly partial\n", name, counts.tiles, counts.empty,
-               counts.full, counts.needlesslyPartial);
+    fmt::print("{}: {} tiles, {} empty, {} full, {} needlessly partial; {} of {} positions in ranges to spare\n", name,
+               counts.tiles, counts.empty, counts.full, counts.needlesslyPartial, counts.spare, counts.positions);
   }
   EXPECT_GE(checked, 10);
 }

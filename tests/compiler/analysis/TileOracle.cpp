@@ -26,7 +26,8 @@ struct Side {
   Range tile, positions, contained, filled;
 };
 
-template <class Attends> std::string checkSide(const Side &side, Attends attends) {
+template <class Attends> std::string checkSide(const Side &side, TileCounts &counts, Attends attends) {
+  std::optional<Range> attended;
   for (int64_t y = side.positions.begin; y < side.positions.end; ++y) {
     bool any = false, all = true;
     for (int64_t x = side.tile.begin; x < side.tile.end; ++x) {
@@ -34,11 +35,17 @@ template <class Attends> std::string checkSide(const Side &side, Attends attends
       any |= one;
       all &= one;
     }
+    if (any)
+      attended = {attended ? attended->begin : y, y + 1};
     if (any && !contains(side.contained, y))
       return fmt::format("{} {} is attended but not in {}", side.coordinate, y, show(side.contained));
     if (!all && contains(side.filled, y))
       return fmt::format("{} {} is in the full range {} but not always attended", side.coordinate, y,
                          show(side.filled));
+  }
+  for (int64_t y = side.positions.begin; y < side.positions.end; ++y) {
+    counts.positions += contains(side.contained, y);
+    counts.spare += contains(side.contained, y) && !(attended && contains(*attended, y));
   }
   return {};
 }
@@ -58,11 +65,13 @@ std::string maskjit::test::checkTile(const MaskEvaluator &mask, const Tile &tile
   auto attends = [&](int64_t q, int64_t k) { return mask.attends(b, h, q, k); };
   auto attended = [&](int64_t k, int64_t q) { return mask.attends(b, h, q, k); };
   Range nearKeys = widened(tile.keys, around), nearQueries = widened(tile.queries, around);
-  std::string wrong = checkSide(
-      {"key", tile.queries, nearKeys, mask.keys(b, h, tile.queries), mask.fullKeys(b, h, tile.queries)}, attends);
+  std::string wrong =
+      checkSide({"key", tile.queries, nearKeys, mask.keys(b, h, tile.queries), mask.fullKeys(b, h, tile.queries)},
+                counts, attends);
   if (wrong.empty())
-    wrong = checkSide(
-        {"query", tile.keys, nearQueries, mask.queries(b, h, tile.keys), mask.fullQueries(b, h, tile.keys)}, attended);
+    wrong =
+        checkSide({"query", tile.keys, nearQueries, mask.queries(b, h, tile.keys), mask.fullQueries(b, h, tile.keys)},
+                  counts, attended);
   for (int64_t q = tile.queries.begin; wrong.empty() && q < tile.queries.end; ++q, ++counts.rows)
     if (std::optional<Range> row = mask.row(b, h, q)) {
       ++counts.exactRows;

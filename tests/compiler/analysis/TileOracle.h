@@ -14,6 +14,8 @@ struct Tile {
 /// Tiles seen, by what they are and what they were called.
 struct TileCounts {
   int64_t tiles = 0, empty = 0, full = 0, needlesslyPartial = 0, rows = 0, exactRows = 0;
+  int64_t positions = 0,
+          spare = 0; // in ranges of keys and queries; of these outside of what is attended first and last
 };
 
 /// Checks keys, full keys, queries, full queries, row, column and class of one tile; positions are looked at within
