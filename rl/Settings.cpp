@@ -77,9 +77,11 @@ void Settings::validate() const {
   for (const std::string &name : rewards)
     findReward(name);
   findTask(task);
-  require(device == "cpu" || device == "cuda" || device.rfind("cuda:", 0) == 0, "device", "'" + device + "'",
-          "use cpu or cuda");
-  require(dtype == "float32" || dtype == "bfloat16", "dtype", "'" + dtype + "'", "use float32 or bfloat16");
+  require(device == "cpu" || device == "cuda", "device", "'" + device + "'", "use cpu or cuda");
+  require(dtype.empty() || dtype == "float32" || dtype == "bfloat16", "dtype", "'" + dtype + "'",
+          "use float32 or bfloat16");
+  require(device != "cpu" || dtype != "bfloat16", "dtype", "bfloat16 on the CPU",
+          "attention computes in float32 there: use --dtype float32, or --device cuda");
   lossOptions();
   advantageOptions();
   schedule();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `maskjit-rl eval`: accuracy on problems that no training has seen.
+#include "model/tools/Commands.h"
 #include "rl/Evaluate.h"
 #include "rl/tools/Commands.h"
-#include "rl/tools/Loading.h"
 #include "rl/tools/NamedOption.h"
 #include <fmt/format.h>
 #include <memory>
@@ -12,7 +12,7 @@ namespace maskjit::rl {
 
 namespace {
 struct EvalSettings {
-  std::string model = "rl/warmstart", adapter, task = "arithmetic", device = "cpu", dtype = "float32";
+  std::string model = "rl/warmstart", adapter, task = "arithmetic", device = "cpu", dtype;
   EvaluateOptions options;
   int64_t show = 5;
   bool json = false;
@@ -21,10 +21,8 @@ struct EvalSettings {
 
 static void runEval(const EvalSettings &s) {
   std::unique_ptr<Task> task = findTask(s.task);
-  auto model = loadModel(s.model, s.device, s.dtype);
+  auto model = ModelOptions{s.model, s.adapter, s.device, s.dtype}.load();
   auto tokenizer = Tokenizer::load(s.model);
-  if (!s.adapter.empty())
-    model->adapter = Lora::load(s.adapter, model->config(), model->device());
   Evaluation result = evaluate(*model, *tokenizer, *task, s.options);
   if (s.json) {
     nlohmann::json line{
@@ -50,8 +48,9 @@ void addEvalCommand(CLI::App &app, Session &) {
   option(*command, "model", s->model, "directory of the checkpoint");
   option(*command, "adapter", s->adapter, "directory of a PEFT adapter, such as train's output_dir [none]");
   option(*command, "task", s->task, "arithmetic");
-  option(*command, "device", s->device, "cpu or cuda");
-  option(*command, "dtype", s->dtype, "float32 or bfloat16");
+  option(*command, "device", s->device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  option(*command, "dtype", s->dtype, "float32 or bfloat16 [float32 on the CPU, bfloat16 on CUDA]")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
   option(*command, "eval_samples", s->options.samples, "held-out problems");
   option(*command, "max_completion_length", s->options.maxNewTokens, "tokens of a completion");
   option(*command, "temperature", s->options.temperature, "0: greedy");

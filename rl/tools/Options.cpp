@@ -70,7 +70,7 @@ void addTrainOptions(CLI::App &app, Settings &s) {
   option(app, "task", s.task, "arithmetic");
   option(app, "output_dir", s.outputDir, "adapter, checkpoints and metrics.jsonl");
   option(app, "device", s.device, "cpu or cuda");
-  option(app, "dtype", s.dtype, "float32 or bfloat16");
+  option(app, "dtype", s.dtype, "float32 or bfloat16 [float32 on the CPU, bfloat16 on CUDA]");
   option(app, "seed", s.seed, "of adapters, problems and sampling");
   option(app, "rewards", s.rewards, "reward functions by name");
   option(app, "reward_weights", s.rewardWeights, "one for each reward [1]");

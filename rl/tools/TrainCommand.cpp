@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `maskjit-rl train`: GRPO on a task with verifiable answers.
+#include "model/tools/Commands.h"
 #include "rl/Trainer.h"
 #include "rl/tools/Commands.h"
-#include "rl/tools/Loading.h"
 #include "rl/tools/NamedOption.h"
 #include "rl/tools/Options.h"
 #include "rl/tools/Terminal.h"
@@ -25,11 +25,11 @@ static void printCurves(const Trainer &trainer) {
 static void train(const Settings &settings, const std::string &resume, Session &session) {
   settings.validate();
   std::string checkpoint = resume.empty() ? "" : findCheckpoint(resume);
-  auto model = loadModel(settings.model, settings.device, settings.dtype);
+  auto model = ModelOptions{settings.model, "", settings.device, settings.dtype}.load();
   auto tokenizer = Tokenizer::load(settings.model);
   Trainer trainer(settings, model, tokenizer, checkpoint);
-  fmt::print(stderr, "{} in {} on {}; {} with seed {}\n", settings.model, settings.dtype, settings.device,
-             settings.lossType, settings.seed);
+  fmt::print(stderr, "{} in {} on {}; {} with seed {}\n", settings.model,
+             model->dtype() == at::kFloat ? "float32" : "bfloat16", settings.device, settings.lossType, settings.seed);
   fmt::print(stderr, "{}\n", trainer.routerLossNote());
   if (!checkpoint.empty())
     fmt::print(stderr, "resumed from {} at step {}\n", checkpoint, trainer.step());

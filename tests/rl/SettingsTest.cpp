@@ -97,6 +97,10 @@ TEST(Settings, MessagesNameSettingValueAndWayOut) {
   s = {};
   s.device = "tpu";
   EXPECT_EQ(messageOf(s), "device is 'tpu'; use cpu or cuda");
+  s = {};
+  s.dtype = "bfloat16";
+  EXPECT_EQ(messageOf(s), "dtype is bfloat16 on the CPU; attention computes in float32 there: use --dtype float32, or "
+                          "--device cuda");
 }
 
 } // namespace
