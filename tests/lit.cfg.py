@@ -1,4 +1,4 @@
-# Tests on text: every .mlir and .mask file of this tree that has a RUN line.
+# Tests on text: the .mlir and .mask files of this tree, by their RUN lines.
 import os
 import lit.formats
 
