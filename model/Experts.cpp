@@ -70,10 +70,10 @@ at::Tensor clampedSwiglu(const at::Tensor &gateUp, double alpha, double limit) {
 
 Routing route(const at::Tensor &x, const LayerWeights &weights, int64_t expertsPerToken) {
   Routing routing;
-  routing.logits = multiplyRows(x, weights.routerWeight, weights.routerBias);
+  routing.logits = multiplyRows(x, weights.routerWeight.to(at::kFloat), weights.routerBias.to(at::kFloat));
   auto [best, experts] = routing.logits.topk(expertsPerToken, 1);
   routing.experts = experts;
-  routing.scores = best.softmax(1, at::kFloat).to(x.scalar_type());
+  routing.scores = best.softmax(1);
   return routing;
 }
 

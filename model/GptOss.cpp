@@ -80,23 +80,24 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
   const AttentionPlan attention(rows, impl->rope, config, impl->device, cache);
   const Lora *lora = adapterEnabled ? adapter.get() : nullptr;
   HiddenStates out;
-  at::Tensor x = at::embedding(impl->weights.embedding, rows.ids);
+  // The residual stream and the router stay in fp32: rounded to bf16, near ties would choose other experts.
+  at::Tensor x = at::embedding(impl->weights.embedding, rows.ids).to(at::kFloat);
   for (int64_t i = 0; i < config.layers; ++i) {
     const LayerWeights &weights = impl->weights.layers[i];
-    x = x + attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps), i, weights, lora);
+    x = x + attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps).to(impl->dtype), i, weights, lora);
     const at::Tensor normal = rmsNorm(x, weights.postNorm, config.rmsNormEps);
     const Routing routing = route(normal, weights, config.expertsPerToken);
     ExpertLora experts;
     if (lora)
       experts = {lora->find(i, "experts.gate_up_proj"), lora->find(i, "experts.down_proj"), lora->scaling()};
-    x = x + runExperts(normal, routing, weights, config, experts);
+    x = x + runExperts(normal.to(impl->dtype), routing, weights, config, experts);
     if (options.routerLogits)
       out.routerLogits.push_back(rows.unpack(routing.logits));
     if (options.layers)
       out.layers.push_back(rows.unpack(x));
   }
   attention.finish();
-  out.last = rows.unpack(rmsNorm(x, impl->weights.norm, config.rmsNormEps));
+  out.last = rows.unpack(rmsNorm(x, impl->weights.norm, config.rmsNormEps).to(impl->dtype));
   return out;
 }
 

@@ -2,8 +2,10 @@
 // The operators on CUDA tensors: current stream, LibTorch's allocator for temporary memory, no waiting.
 #include "runtime/torch/Bodies.h"
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
 #include <torch/library.h>
 
 namespace maskjit::torch_ops {
@@ -14,6 +16,9 @@ namespace {
 class Launch {
 public:
   explicit Launch(const at::Tensor &q) : guard(q.device()) {
+    // The guard does nothing where the device is the current one already, as on a fresh thread of autograd; only the
+    // runtime's own call gives such a thread a context.
+    C10_CUDA_CHECK(cudaSetDevice(q.get_device()));
     context.stream = c10::cuda::getCurrentCUDAStream().stream();
     context.allocate = [](size_t bytes, void *user) -> void * {
       auto &blocks = *static_cast<std::vector<c10::DataPtr> *>(user);
