@@ -2,6 +2,7 @@
 // The way of a kernel: memory, disk, NVRTC.
 #include "runtime/cache/KernelCache.h"
 #include "runtime/cache/CompileCounter.h"
+#include "runtime/nvrtc/NvrtcVersion.h"
 
 namespace maskjit {
 
@@ -45,8 +46,8 @@ static std::string diskPrefix(const std::string &key, ImageKind kind) {
 
 /// The entry made by the NVRTC at hand; on a machine without one, by any.
 static std::optional<std::string> lookUp(const DiskCache &disk, const std::string &prefix) {
-  const Result<Nvrtc> &nvrtc = Nvrtc::load();
-  return nvrtc ? disk.find(prefix + nvrtc->version()) : disk.findPrefix(prefix);
+  const std::optional<std::string> version = nvrtcVersion(disk.path());
+  return version ? disk.find(prefix + *version) : disk.findPrefix(prefix);
 }
 
 Result<KernelImagePtr> KernelCache::get(const Mask &mask, const KernelSpec &spec, ImageKind kind) {
