@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One decode step of gpt-oss as a CUDA graph: described in `attn` IR, fused, compiled once, replayed for every token.
+#pragma once
+#include "model/GptOss.h"
+#include "model/KvCache.h"
+#include "model/Sampling.h"
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace maskjit {
+
+/// One decode step for up to `slots` sequences: device state in, next tokens out. Nothing of it waits for the host, and
+/// the graph is captured once: sequences may grow, leave their slot and give it to others by writing the tensors below
+/// on the stream of run().
+class DecodeStep {
+public:
+  /// Why `model` cannot be run this way (its forward can); empty: it can. Sizes that the kernels do not take, weights
+  /// that are held otherwise, an adapter, a CPU.
+  static std::string refusal(const GptOss &model, const KvCache &cache);
+
+  /// `cache` has `slots` sequences; its pages and table must stay where they are while the step lives. Throws
+  /// std::runtime_error with the refusal. Captures nothing yet.
+  DecodeStep(std::shared_ptr<const GptOss> model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
+  ~DecodeStep();
+  DecodeStep(const DecodeStep &) = delete;
+  DecodeStep &operator=(const DecodeStep &) = delete;
+
+  // ---- state on the device, a slot each; run() reads and advances it ----
+  at::Tensor tokens;   // [slots] int32: the token to feed, replaced by the one drawn
+  at::Tensor kvLength; // [slots] int32: keys written before this step; one more after it
+  at::Tensor sequence; // [slots] int64: the sequence's number in the random draws
+  at::Tensor active;   // [slots] int32: 0: an empty slot, of which nothing is read, written or drawn
+  at::Tensor seen; // [slots, vocabulary] uint8: tokens that the repetition penalty applies to; undefined without one
+
+  // ---- results of the last step; an empty slot keeps what it had ----
+  at::Tensor drawn;    // [slots] int32
+  at::Tensor logProbs; // [slots] fp32, as Sample::logProbs
+  at::Tensor logits;   // [slots, vocabulary] fp32
+
+  /// One step of all active slots, on the current stream: captures the graph the first time, replays it afterwards.
+  void run();
+  /// How often a graph was captured, for tests: 1 after any number of steps.
+  int64_t captures() const;
+  /// Launches of one step, and the name of each one's kernel.
+  std::vector<std::string> kernels() const;
+  /// The same step without a graph, milliseconds of each kernel by events; for benchmarks. Waits for the device.
+  std::vector<std::pair<std::string, float>> timeKernels(int repeats);
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace maskjit
