@@ -50,13 +50,13 @@ struct ClampedSwiglu : torch::autograd::Function<ClampedSwiglu> {
   }
 };
 
-/// Rows sorted by expert, `counts` of them each, times their expert's weights [E, in, out].
-at::Tensor multiplyByExpert(const at::Tensor &rows, const std::vector<int64_t> &counts, const at::Tensor &weight,
+/// Rows sorted by expert, `counts` of them each, times their expert's weights.
+at::Tensor multiplyByExpert(const at::Tensor &rows, const std::vector<int64_t> &counts, const Matrix &weight,
                             const at::Tensor &bias, const LoraPair *lora, double scaling) {
   const at::Tensor y = multiplyGroups(rows, weight, bias, counts);
   if (!lora)
     return y;
-  const int64_t experts = weight.size(0), rank = lora->a.size(0) / experts;
+  const int64_t experts = weight.matrices(), rank = lora->a.size(0) / experts;
   const at::Tensor a = lora->a.to(rows.scalar_type()).view({experts, rank, -1}).transpose(1, 2);    // [E, in, r]
   const at::Tensor b = lora->b.to(rows.scalar_type()).view({-1, rank, experts}).permute({2, 1, 0}); // [E, r, out]
   return at::add(y, multiplyGroups(multiplyGroups(rows, a, {}, counts), b, {}, counts), scaling);
@@ -70,7 +70,10 @@ at::Tensor clampedSwiglu(const at::Tensor &gateUp, double alpha, double limit) {
 
 Routing route(const at::Tensor &x, const LayerWeights &weights, int64_t expertsPerToken) {
   Routing routing;
-  routing.logits = multiplyRows(x, weights.routerWeight.to(at::kFloat), weights.routerBias.to(at::kFloat));
+  const Matrix &router = weights.routerWeight;
+  const at::Tensor bias = weights.routerBias.to(at::kFloat);
+  routing.logits =
+      router.packed() ? multiplyRows(x, router, bias) : multiplyRows(x, router.dense().to(at::kFloat), bias);
   auto [best, experts] = routing.logits.topk(expertsPerToken, 1);
   routing.experts = experts;
   routing.scores = best.softmax(1);

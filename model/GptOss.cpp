@@ -38,10 +38,10 @@ void checkPlacement(at::Device device, at::ScalarType dtype) {
 
 } // namespace
 
-std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype) {
+std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype, Held held) {
   checkPlacement(device, dtype);
   Config config = Config::load(directory);
-  Weights weights = loadWeights(directory, config, device, dtype);
+  Weights weights = loadWeights(directory, config, device, dtype, held);
   return std::make_shared<GptOss>(std::make_shared<Impl>(std::move(config), std::move(weights), device, dtype));
 }
 
@@ -49,6 +49,13 @@ std::shared_ptr<GptOss> GptOss::random(const Config &config, at::Device device, 
   checkPlacement(device, dtype);
   return std::make_shared<GptOss>(
       std::make_shared<Impl>(config, randomWeights(config, device, dtype, seed), device, dtype));
+}
+
+std::shared_ptr<GptOss> GptOss::randomPacked(const Config &config, at::Device device, at::ScalarType dtype,
+                                             uint64_t seed) {
+  checkPlacement(device, dtype);
+  return std::make_shared<GptOss>(
+      std::make_shared<Impl>(config, randomPackedWeights(config, device, dtype, seed), device, dtype));
 }
 
 void GptOss::save(const std::string &directory, std::optional<at::ScalarType> dtype) const {
@@ -107,10 +114,16 @@ at::Tensor GptOss::logits(const at::Tensor &hidden) const {
   return multiplyRows(hidden.flatten(0, -2), impl->weights.head).view(shape).to(at::kFloat);
 }
 
+const Weights &GptOss::weights() const { return impl->weights; }
+
 std::vector<std::pair<std::string, at::Tensor>> GptOss::parameters() const {
   std::vector<std::pair<std::string, at::Tensor>> all;
   visitWeights(impl->weights, impl->config,
-               [&](const std::string &name, const std::vector<int64_t> &, at::Tensor &t) { all.push_back({name, t}); });
+               {[&](auto &name, auto &, at::Tensor &tensor) { all.push_back({name, tensor}); },
+                [&](auto &name, auto &, Matrix &matrix) {
+                  if (!matrix.packed())
+                    all.push_back({name, matrix.dense()});
+                }});
   return all;
 }
 

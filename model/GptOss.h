@@ -4,7 +4,7 @@
 #include "model/Config.h"
 #include "model/KvCache.h"
 #include "model/Lora.h"
-#include <ATen/core/Tensor.h>
+#include "model/Weights.h"
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,9 +34,14 @@ class GptOss {
 public:
   /// Loads a Hugging Face directory (config.json, model.safetensors or shards with index). `dtype` of weights and
   /// activations: kFloat or kBFloat16. Throws std::runtime_error with a located message.
-  static std::shared_ptr<GptOss> load(const std::string &directory, at::Device device, at::ScalarType dtype);
+  /// 4-bit weights stay as they are unless `held` says otherwise.
+  static std::shared_ptr<GptOss> load(const std::string &directory, at::Device device, at::ScalarType dtype,
+                                      Held held = Held::AsStored);
   /// A model with random weights (normal, initializer_range), for warm starts and benchmarks.
   static std::shared_ptr<GptOss> random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed);
+  /// The same with experts in MXFP4, filled on the device.
+  static std::shared_ptr<GptOss> randomPacked(const Config &config, at::Device device, at::ScalarType dtype,
+                                              uint64_t seed);
   /// Writes config.json, generation_config.json and model.safetensors as `save_pretrained` does, in `dtype` (kBFloat16
   /// or kFloat; default: the model's own).
   void save(const std::string &directory, std::optional<at::ScalarType> dtype = std::nullopt) const;
@@ -50,7 +55,8 @@ public:
   /// [.., hidden] -> [.., vocabulary], fp32.
   at::Tensor logits(const at::Tensor &hidden) const;
 
-  /// Every weight by its Hugging Face name; BF16 form for experts ([E, in, out]).
+  const Weights &weights() const;
+  /// Every weight that is held as numbers by its Hugging Face name; experts are [E, in, out]. 4-bit weights are frozen.
   std::vector<std::pair<std::string, at::Tensor>> parameters() const;
 
   /// The adapter that forward applies; null: none. Switch it off for reference log-probabilities.

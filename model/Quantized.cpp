@@ -3,9 +3,9 @@
 #include "model/Quantized.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <algorithm>
 #include <array>
 #include <cmath>
-#include <stdexcept>
 
 namespace maskjit {
 namespace {
@@ -17,44 +17,59 @@ at::Tensor pairTable(const at::Tensor &values, int first) {
   return at::stack({values.index_select(0, first ? high : low), values.index_select(0, first ? low : high)}, 1);
 }
 
+/// Each of [.., blocks] `blockSize` times, the first `count` of them.
+at::Tensor spread(const at::Tensor &scales, int64_t blockSize, int64_t count) {
+  return scales.repeat_interleave(blockSize, -1).narrow(-1, 0, count);
+}
+
 } // namespace
 
-at::Tensor dequantizeMxfp4(const at::Tensor &blocks, const at::Tensor &scales, at::ScalarType dtype) {
-  const int64_t experts = blocks.size(0), out = blocks.size(1), groups = blocks.size(2);
-  if ((scales == 255).any().item<bool>())
-    throw std::runtime_error("holds the scale byte 255, which is no number");
-  constexpr std::array<float, 16> kValues = {0.f,  .5f,  1.f,  1.5f,  2.f,  3.f,  4.f,  6.f,
-                                             -0.f, -.5f, -1.f, -1.5f, -2.f, -3.f, -4.f, -6.f};
+at::Tensor dequantize(const Mxfp4 &weight, int64_t index, at::ScalarType dtype) {
+  const int64_t out = weight.outputs(), groups = weight.blocks.size(2);
   std::array<float, 256> powers;
   for (int byte = 0; byte < 256; ++byte)
     powers[byte] = std::ldexp(1.f, byte - 127);
-  const at::Device device = blocks.device();
-  const at::Tensor pairs = pairTable(at::tensor(at::ArrayRef<float>(kValues)).to(device), 0);
+  const at::Device device = weight.blocks.device();
+  const at::Tensor pairs = pairTable(at::tensor(at::ArrayRef<float>(kMxfp4Values)).to(device), 0);
   const at::Tensor powerOf = at::tensor(at::ArrayRef<float>(powers)).to(device);
-  at::Tensor result = at::empty({experts, groups * 32, out}, blocks.options().dtype(dtype));
-  for (int64_t e = 0; e < experts; ++e) {
-    const at::Tensor values = pairs.index_select(0, blocks[e].flatten().to(at::kInt)).view({out, groups, 32});
-    const at::Tensor scale = powerOf.index_select(0, scales[e].flatten().to(at::kInt)).view({out, groups, 1});
-    result[e].copy_((values * scale).view({out, groups * 32}).t());
-  }
-  return result;
+  const at::Tensor values = pairs.index_select(0, weight.blocks[index].flatten().to(at::kInt)).view({out, groups, 32});
+  const at::Tensor scale = powerOf.index_select(0, weight.scales[index].flatten().to(at::kInt));
+  return (values * scale.view({out, groups, 1})).view({out, groups * 32}).to(dtype);
 }
 
-at::Tensor dequantizeNf4(const Nf4 &weight) {
-  at::Tensor absmax = weight.absmax;
-  const auto spread = [](const at::Tensor &scales, int64_t blockSize, int64_t count) {
-    return scales.repeat_interleave(blockSize).narrow(0, 0, count);
-  };
-  if (weight.nestedTable.defined())
-    absmax = weight.nestedTable.index_select(0, absmax.to(at::kInt)) *
-                 spread(weight.nestedAbsmax, weight.nestedBlockSize, absmax.numel()) +
-             weight.nestedOffset;
-  int64_t count = 1;
-  for (int64_t size : weight.shape)
-    count *= size;
+at::Tensor blockScales(const Nf4 &weight) {
+  if (!weight.nestedTable.defined())
+    return weight.absmax;
+  const int64_t blocks = weight.absmax.size(1);
+  const at::Tensor values = weight.nestedTable.index_select(0, weight.absmax.flatten().to(at::kInt));
+  return values.view(weight.absmax.sizes()) * spread(weight.nestedAbsmax, weight.nestedBlockSize, blocks) +
+         weight.nestedOffset.unsqueeze(1);
+}
+
+at::Tensor dequantize(const Nf4 &weight, int64_t index, at::ScalarType dtype) {
+  Nf4 one = weight;
+  one.absmax = weight.absmax.narrow(0, index, 1);
+  if (weight.nestedTable.defined()) {
+    one.nestedAbsmax = weight.nestedAbsmax.narrow(0, index, 1);
+    one.nestedOffset = weight.nestedOffset.narrow(0, index, 1);
+  }
+  const int64_t count = weight.outputs * weight.inputs;
   const at::Tensor pairs = pairTable(weight.table, 4);
-  const at::Tensor values = pairs.index_select(0, weight.codes.flatten().to(at::kInt)).flatten().narrow(0, 0, count);
-  return (values * spread(absmax, weight.blockSize, count)).view(weight.shape);
+  const at::Tensor values = pairs.index_select(0, weight.codes[index].to(at::kInt)).flatten().narrow(0, 0, count);
+  return (values * spread(blockScales(one)[0], weight.blockSize, count))
+      .to(weight.rounding)
+      .to(dtype)
+      .view({weight.outputs, weight.inputs});
+}
+
+Mxfp4 randomMxfp4(int64_t experts, int64_t inputs, int64_t outputs, double deviation, at::Device device) {
+  constexpr double kTableDeviation = 2.92; // of the 16 values, each as likely
+  const auto options = at::TensorOptions(at::kByte).device(device);
+  const int64_t scale = std::clamp<int64_t>(127 + std::lround(std::log2(deviation / kTableDeviation)), 1, 254);
+  Mxfp4 weight;
+  weight.blocks = at::empty({experts, outputs, inputs / 32, 16}, options).random_(0, 256);
+  weight.scales = at::full({experts, outputs, inputs / 32}, scale, options);
+  return weight;
 }
 
 } // namespace maskjit

@@ -9,26 +9,10 @@
 namespace maskjit {
 namespace {
 
-constexpr int64_t kPanel = 32;      // columns
+constexpr int64_t kPanel = kPanelColumns;
 constexpr int64_t kChunkRows = 256; // rows that share a copied panel
 constexpr int64_t kTerms = 16;      // products summed on their own: rounding errors grow with the length of a sum
 constexpr int64_t kWorthThreads = int64_t(1) << 19; // multiply-adds; below, waking a thread costs more than it saves
-
-/// w[:, column .. column + kPanel) as [in, kPanel], zeros past the last column.
-void copyPanel(const RowProduct &p, int64_t column, float *panel) {
-  const int64_t width = std::min(kPanel, p.out - column);
-  const float *w = p.w + column * p.wColumn;
-  if (width < kPanel)
-    std::memset(panel, 0, sizeof(float) * p.in * kPanel);
-  if (p.wColumn == 1) {
-    for (int64_t k = 0; k < p.in; ++k)
-      std::memcpy(panel + k * kPanel, w + k * p.wRow, sizeof(float) * width);
-    return;
-  }
-  for (int64_t k = 0; k < p.in; ++k)
-    for (int64_t j = 0; j < width; ++j)
-      panel[k * kPanel + j] = w[k * p.wRow + j * p.wColumn];
-}
 
 /// kRows rows of x times the panel.
 template <int kLanes, int kRows>
@@ -109,15 +93,32 @@ struct Item {
 void compute(const Item &item, MultiplyPanel multiply) {
   thread_local std::vector<float> panel;
   const RowProduct &p = *item.product;
+  const int64_t width = std::min(kPanel, p.out - item.column);
   panel.resize(std::max<int64_t>(p.in, 1) * kPanel);
-  copyPanel(p, item.column, panel.data());
+  if (width < kPanel)
+    std::memset(panel.data(), 0, sizeof(float) * p.in * kPanel);
+  p.weight(item.column, width, panel.data());
   float bias[kPanel] = {};
   if (p.bias)
-    std::memcpy(bias, p.bias + item.column, sizeof(float) * std::min(kPanel, p.out - item.column));
+    std::memcpy(bias, p.bias + item.column, sizeof(float) * width);
   multiply(p, item.column, item.begin, item.end, panel.data(), bias);
 }
 
 } // namespace
+
+PanelReader stridedPanels(const float *w, int64_t in, int64_t rowStride, int64_t columnStride) {
+  return [=](int64_t column, int64_t width, float *panel) {
+    const float *from = w + column * columnStride;
+    if (columnStride == 1) {
+      for (int64_t k = 0; k < in; ++k)
+        std::memcpy(panel + k * kPanel, from + k * rowStride, sizeof(float) * width);
+      return;
+    }
+    for (int64_t k = 0; k < in; ++k)
+      for (int64_t j = 0; j < width; ++j)
+        panel[k * kPanel + j] = from[k * rowStride + j * columnStride];
+  };
+}
 
 void computeRowProducts(const std::vector<RowProduct> &products) {
   static const MultiplyPanel multiply = chooseMultiplyPanel();

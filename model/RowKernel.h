@@ -2,16 +2,24 @@
 // Matrix products in fp32 on the CPU whose every row is computed alike, whatever stands beside it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace maskjit {
 
-/// y[i, j] = bias[j] + sum over k of x[i, k] * w[k * wRow + j * wColumn]; x [rows, in] and y [rows, out]
-/// are contiguous; bias null: 0.
+constexpr int64_t kPanelColumns = 32;
+
+/// Writes w[k, column + j] to panel[k * kPanelColumns + j] for all k and j < width; what stands past width stays 0.
+/// `column` is a multiple of kPanelColumns. However a weight is held, its panel is the same numbers.
+using PanelReader = std::function<void(int64_t column, int64_t width, float *panel)>;
+/// Of w[k * rowStride + j * columnStride], k < in.
+PanelReader stridedPanels(const float *w, int64_t in, int64_t rowStride, int64_t columnStride);
+
+/// y[i, j] = bias[j] + sum over k of x[i, k] * w[k, j]; x [rows, in] and y [rows, out] are contiguous; bias null: 0.
 struct RowProduct {
   int64_t rows, in, out;
-  const float *x, *w;
-  int64_t wRow, wColumn;
+  const float *x;
+  PanelReader weight;
   const float *bias;
   float *y;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Products by group with their gradients; fp32 on the CPU goes through RowKernel, anything else through LibTorch.
 #include "model/RowProducts.h"
+#include "model/PackedPanels.h"
 #include "model/RowKernel.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -12,33 +13,69 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::Tensor product(const at::Tensor &rows, const at::Tensor &weight, const at::Tensor &bias,
+/// A stack [G, in, out] of any strides.
+struct DenseStack {
+  const at::Tensor &weight;
+
+  int64_t columns() const { return weight.size(2); }
+  PanelReader panels(int64_t g) const {
+    return stridedPanels(weight.const_data_ptr<float>() + g * weight.stride(0), weight.size(1), weight.stride(1),
+                         weight.stride(2));
+  }
+  at::Tensor matrix(int64_t g, at::ScalarType) const { return weight[g]; }
+};
+
+/// A packed stack, or its matrices transposed.
+struct PackedStack {
+  const Matrix &weight;
+  bool transposed;
+
+  int64_t columns() const { return transposed ? weight.inputs() : weight.outputs(); }
+  PanelReader panels(int64_t g) const { return packedPanels(weight, g, transposed); }
+  at::Tensor matrix(int64_t g, at::ScalarType dtype) const {
+    const at::Tensor inOut = weight.inOut(g, dtype);
+    return transposed ? inOut.t() : inOut;
+  }
+};
+
+template <class Stack>
+at::Tensor product(const at::Tensor &rows, const Stack &stack, const at::Tensor &bias,
                    const std::vector<int64_t> &counts) {
-  const int64_t out = weight.size(2);
+  const int64_t out = stack.columns();
   at::Tensor y = at::empty({rows.size(0), out}, rows.options());
+  int64_t begin = 0;
   if (rows.is_cpu() && rows.scalar_type() == at::kFloat) {
     const at::Tensor x = rows.contiguous(), b = bias.defined() ? bias.contiguous() : bias;
     std::vector<RowProduct> products;
-    int64_t begin = 0;
     for (size_t g = 0; g < counts.size(); begin += counts[g++])
-      products.push_back({counts[g], x.size(1), out, x.const_data_ptr<float>() + begin * x.size(1),
-                          weight.const_data_ptr<float>() + int64_t(g) * weight.stride(0), weight.stride(1),
-                          weight.stride(2), b.defined() ? b.const_data_ptr<float>() + int64_t(g) * out : nullptr,
-                          y.mutable_data_ptr<float>() + begin * out});
+      if (counts[g])
+        products.push_back({counts[g], x.size(1), out, x.const_data_ptr<float>() + begin * x.size(1), stack.panels(g),
+                            b.defined() ? b.const_data_ptr<float>() + int64_t(g) * out : nullptr,
+                            y.mutable_data_ptr<float>() + begin * out});
     computeRowProducts(products);
     return y;
   }
-  int64_t begin = 0;
   for (size_t g = 0; g < counts.size(); begin += counts[g++]) {
     if (counts[g] == 0)
       continue;
     at::Tensor target = y.narrow(0, begin, counts[g]);
+    const at::Tensor matrix = stack.matrix(g, rows.scalar_type());
     if (bias.defined())
-      at::addmm_out(target, bias[g], rows.narrow(0, begin, counts[g]), weight[g]);
+      at::addmm_out(target, bias[g], rows.narrow(0, begin, counts[g]), matrix);
     else
-      at::mm_out(target, rows.narrow(0, begin, counts[g]), weight[g]);
+      at::mm_out(target, rows.narrow(0, begin, counts[g]), matrix);
   }
   return y;
+}
+
+/// Sums of the rows of each group, [G, columns].
+at::Tensor groupSums(const at::Tensor &rows, const std::vector<int64_t> &counts) {
+  at::Tensor sums = at::zeros({int64_t(counts.size()), rows.size(1)}, rows.options());
+  int64_t begin = 0;
+  for (size_t g = 0; g < counts.size(); begin += counts[g++])
+    if (counts[g])
+      sums[g].copy_(rows.narrow(0, begin, counts[g]).sum(0));
+  return sums;
 }
 
 struct MultiplyGroups : torch::autograd::Function<MultiplyGroups> {
@@ -47,7 +84,7 @@ struct MultiplyGroups : torch::autograd::Function<MultiplyGroups> {
     context->save_for_backward({rows, weight});
     context->saved_data["counts"] = counts;
     context->saved_data["biased"] = bias.has_value();
-    return product(rows, weight, bias.value_or(at::Tensor()), counts);
+    return product(rows, DenseStack{weight}, bias.value_or(at::Tensor()), counts);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -56,36 +93,75 @@ struct MultiplyGroups : torch::autograd::Function<MultiplyGroups> {
     const std::vector<int64_t> counts = context->saved_data["counts"].toIntVector();
     at::Tensor dx, dw, db;
     if (context->needs_input_grad(0))
-      dx = product(dy, weight.transpose(1, 2), {}, counts);
+      dx = product(dy, DenseStack{weight.transpose(1, 2)}, {}, counts);
     const bool forWeight = context->needs_input_grad(1);
-    const bool forBias = context->saved_data["biased"].toBool() && context->needs_input_grad(2);
+    if (context->saved_data["biased"].toBool() && context->needs_input_grad(2))
+      db = groupSums(dy, counts);
     if (forWeight)
       dw = at::zeros(weight.sizes(), weight.options());
-    if (forBias)
-      db = at::zeros({weight.size(0), weight.size(2)}, dy.options());
     int64_t begin = 0;
-    for (size_t g = 0; g < counts.size(); begin += counts[g++]) {
-      if (counts[g] == 0 || !(forWeight || forBias))
-        continue;
-      const at::Tensor block = dy.narrow(0, begin, counts[g]);
-      if (forWeight)
-        dw[g].copy_(at::mm(rows.narrow(0, begin, counts[g]).t(), block));
-      if (forBias)
-        db[g].copy_(block.sum(0));
-    }
+    for (size_t g = 0; forWeight && g < counts.size(); begin += counts[g++])
+      if (counts[g])
+        dw[g].copy_(at::mm(rows.narrow(0, begin, counts[g]).t(), dy.narrow(0, begin, counts[g])));
     return {dx, dw, db, {}};
   }
 };
+
+/// Frozen weights: the gradient passes through them to the rows.
+struct MultiplyPacked : torch::autograd::Function<MultiplyPacked> {
+  struct Held : torch::CustomClassHolder {
+    Matrix weight;
+  };
+
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &rows, const std::optional<at::Tensor> &bias,
+                            const Matrix &weight, const std::vector<int64_t> &counts) {
+    auto held = c10::make_intrusive<Held>();
+    held->weight = weight;
+    context->saved_data["weight"] = at::IValue::make_capsule(held);
+    context->saved_data["counts"] = counts;
+    context->saved_data["biased"] = bias.has_value();
+    return product(rows, PackedStack{weight, false}, bias.value_or(at::Tensor()), counts);
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const at::Tensor dy = gradients[0].contiguous();
+    const std::vector<int64_t> counts = context->saved_data["counts"].toIntVector();
+    const auto held = c10::static_intrusive_pointer_cast<Held>(context->saved_data["weight"].toCapsule());
+    at::Tensor dx, db;
+    if (context->needs_input_grad(0))
+      dx = product(dy, PackedStack{held->weight, true}, {}, counts);
+    if (context->saved_data["biased"].toBool() && context->needs_input_grad(1))
+      db = groupSums(dy, counts);
+    return {dx, db, {}, {}};
+  }
+};
+
+std::optional<at::Tensor> optional(const at::Tensor &bias) {
+  return bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
+}
 
 } // namespace
 
 at::Tensor multiplyGroups(const at::Tensor &rows, const at::Tensor &weight, const at::Tensor &bias,
                           const std::vector<int64_t> &counts) {
-  return MultiplyGroups::apply(rows, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt, counts);
+  return MultiplyGroups::apply(rows, weight, optional(bias), counts);
+}
+
+at::Tensor multiplyGroups(const at::Tensor &rows, const Matrix &weight, const at::Tensor &bias,
+                          const std::vector<int64_t> &counts) {
+  if (weight.packed())
+    return MultiplyPacked::apply(rows, optional(bias), weight, counts);
+  return multiplyGroups(rows, weight.dense(), bias, counts);
 }
 
 at::Tensor multiplyRows(const at::Tensor &rows, const at::Tensor &weight, const at::Tensor &bias) {
   return multiplyGroups(rows, weight.t().unsqueeze(0), bias.defined() ? bias.unsqueeze(0) : bias, {rows.size(0)});
+}
+
+at::Tensor multiplyRows(const at::Tensor &rows, const Matrix &weight, const at::Tensor &bias) {
+  if (!weight.packed())
+    return multiplyRows(rows, weight.dense(), bias);
+  return multiplyGroups(rows, weight, bias.defined() ? bias.unsqueeze(0) : bias, {rows.size(0)});
 }
 
 } // namespace maskjit

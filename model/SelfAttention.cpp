@@ -8,7 +8,7 @@
 
 namespace maskjit {
 
-at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const LoraPair *lora,
+at::Tensor project(const at::Tensor &x, const Matrix &weight, const at::Tensor &bias, const LoraPair *lora,
                    double scaling) {
   const at::Tensor y = multiplyRows(x, weight, bias);
   if (!lora)

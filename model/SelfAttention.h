@@ -31,7 +31,7 @@ private:
 };
 
 /// x W^T + b, and scaling * x A^T B^T where there are factors.
-at::Tensor project(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const LoraPair *lora,
+at::Tensor project(const at::Tensor &x, const Matrix &weight, const at::Tensor &bias, const LoraPair *lora,
                    double scaling);
 
 } // namespace maskjit

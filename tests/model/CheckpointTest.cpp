@@ -128,18 +128,49 @@ TEST(Weights, SavedAndLoadedAgainAreTheSame) {
   saveWeights(weights, config, folder.path, at::kFloat);
   Weights again = loadWeights(folder.path, config, at::kCPU, at::kFloat);
   std::map<std::string, at::Tensor> want;
-  visitWeights(weights, config, [&](const std::string &name, auto &, at::Tensor &tensor) { want[name] = tensor; });
-  visitWeights(again, config, [&](const std::string &name, auto &shape, at::Tensor &tensor) {
+  visitWeights(weights, config,
+               {[&](auto &name, auto &, at::Tensor &tensor) { want[name] = tensor; },
+                [&](auto &name, auto &, Matrix &matrix) { want[name] = matrix.dense(); }});
+  const auto check = [&](const std::string &name, const std::vector<int64_t> &shape, at::Tensor &tensor) {
     EXPECT_TRUE(tensor.equal(want[name])) << name;
     EXPECT_EQ(tensor.sizes().vec(), shape) << name;
-  });
+  };
+  visitWeights(again, config,
+               {check, [&](auto &name, auto &shape, Matrix &matrix) { check(name, shape, matrix.dense()); }});
+}
+
+TEST(Weights, StayPackedUnlessAskedFor) {
+  const Config config = Config::load(fixture("gpt-oss-tiny-mxfp4"));
+  const Weights packed = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat),
+                dense = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat, Held::Dense);
+  for (int64_t i = 0; i < config.layers; ++i) {
+    ASSERT_NE(packed.layers[i].down.mxfp4(), nullptr);
+    EXPECT_EQ(packed.layers[i].down.bytes(), 8u * 128 * 2 * 17); // 16 bytes of codes and one of scale for 32 values
+    EXPECT_TRUE(packed.layers[i].down.toDense(at::kFloat, true).equal(dense.layers[i].down.dense()));
+  }
+}
+
+TEST(Weights, RandomPackedOnesHaveTheShapesOfTheCheckpoint) {
+  const Config config = Config::load(fixture("gpt-oss-tiny-mxfp4"));
+  Weights random = randomPackedWeights(config, at::kCPU, at::kFloat, 7),
+          stored = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat);
+  std::map<std::string, std::vector<int64_t>> shapes;
+  visitWeights(stored, config,
+               {[&](auto &name, auto &, at::Tensor &tensor) { shapes[name] = tensor.sizes().vec(); },
+                [&](auto &name, auto &, Matrix &m) { shapes[name] = {m.inputs(), m.outputs()}; }});
+  visitWeights(random, config,
+               {[&](auto &name, auto &, at::Tensor &tensor) { EXPECT_EQ(tensor.sizes().vec(), shapes[name]) << name; },
+                [&](auto &name, auto &shape, Matrix &m) {
+                  EXPECT_EQ(m.packed(), shape.size() == 3) << name;
+                  EXPECT_EQ((std::vector<int64_t>{m.inputs(), m.outputs()}), shapes[name]) << name;
+                }});
 }
 
 TEST(Weights, RandomOnesDependOnTheSeedAlone) {
   const Config config = Config::load(fixture("gpt-oss-tiny-bf16"));
-  const at::Tensor a = randomWeights(config, at::kCPU, at::kFloat, 7).layers[2].gateUp,
-                   b = randomWeights(config, at::kCPU, at::kFloat, 7).layers[2].gateUp,
-                   c = randomWeights(config, at::kCPU, at::kFloat, 8).layers[2].gateUp;
+  const at::Tensor a = randomWeights(config, at::kCPU, at::kFloat, 7).layers[2].gateUp.dense(),
+                   b = randomWeights(config, at::kCPU, at::kFloat, 7).layers[2].gateUp.dense(),
+                   c = randomWeights(config, at::kCPU, at::kFloat, 8).layers[2].gateUp.dense();
   EXPECT_TRUE(a.equal(b));
   EXPECT_FALSE(a.equal(c));
   EXPECT_NEAR(a.std().item<double>(), config.initializerRange, 0.02 * config.initializerRange); // 2 % : 131,072 draws

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Products by group against LibTorch's in double precision, and their independence of the rows beside.
 #include "model/RowProducts.h"
-#include "tests/model/TensorFile.h"
+#include "tests/model/PackedFixture.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
@@ -63,6 +63,61 @@ TEST(RowProducts, ARowIsTheSameToTheLastBitAlone) {
   for (int64_t row : {0, 1, 7, 8, 150, 255, 256, 299, 300})
     EXPECT_TRUE(multiplyRows(rows.narrow(0, row, 1), weight, bias)[0].equal(all[row])) << row;
   EXPECT_TRUE(multiplyRows(rows.narrow(0, 3, 40), weight, bias).equal(all.narrow(0, 3, 40)));
+}
+
+/// Products and gradients of packed weights are those of their dense values, bit for bit.
+void expectSameAsDense(const Matrix &packed, const std::vector<int64_t> &counts, const std::string &name) {
+  int64_t rows = 0;
+  for (int64_t count : counts)
+    rows += count;
+  const int64_t in = packed.inputs(), out = packed.outputs();
+  at::Tensor x = at::randn({rows, in}), bias = at::randn({packed.matrices(), out});
+  const at::Tensor dy = at::randn({rows, out});
+  std::vector<at::Tensor> y, dx, db;
+  for (const Matrix &weight : {packed, Matrix(packed.toDense(at::kFloat, /*stack=*/true))}) {
+    at::Tensor xs = x.clone().requires_grad_(true), bs = bias.clone().requires_grad_(true);
+    y.push_back(multiplyGroups(xs, weight, bs, counts));
+    (y.back() * dy).sum().backward();
+    dx.push_back(xs.grad()), db.push_back(bs.grad());
+  }
+  EXPECT_TRUE(y[0].equal(y[1])) << name;
+  EXPECT_TRUE(dx[0].equal(dx[1])) << name;
+  EXPECT_TRUE(db[0].equal(db[1])) << name;
+}
+
+TEST(RowProducts, OfMxfp4AreThoseOfItsValues) {
+  const TensorFile file("mxfp4.safetensors");
+  for (const std::string name : {"48x64", "20x160"})
+    for (const std::vector<int64_t> &counts : {std::vector<int64_t>{3, 300}, {0, 1}})
+      expectSameAsDense(Mxfp4{file[name + ".blocks"], file[name + ".scales"]}, counts, name);
+  expectSameAsDense(randomMxfp4(5, 96, 70, 1, at::kCPU), {2, 0, 17, 1, 9}, "random");
+}
+
+TEST(RowProducts, OfNf4AreThoseOfItsValues) {
+  const TensorFile file("nf4.safetensors");
+  for (const std::string &name : nf4Cases(file)) {
+    Nf4 weight = nf4Of(file, name);
+    for (at::ScalarType rounding : {at::kFloat, at::kBFloat16, at::kHalf}) {
+      weight.rounding = rounding;
+      expectSameAsDense(weight, {19}, name);
+    }
+  }
+}
+
+TEST(RowProducts, OfPackedFixturesAreTheReferences) {
+  const TensorFile nf4("nf4.safetensors"), mxfp4("mxfp4.safetensors");
+  const auto check = [](const Matrix &weight, const TensorFile &file, const std::string &name) {
+    at::Tensor x = file[name + ".x"].to(at::kFloat).clone().requires_grad_(true);
+    const std::vector<int64_t> all = {x.size(0)};
+    const at::Tensor y = multiplyGroups(x, weight, {}, all);
+    (y * file[name + ".dy"].to(at::kFloat)).sum().backward();
+    EXPECT_LT(maxError(y, file[name + ".y"]), 1e-5) << name; // the fixtures' README
+    EXPECT_LT(maxError(x.grad(), file[name + ".dx"]), 1e-5) << name;
+  };
+  for (const std::string &name : nf4Cases(nf4))
+    check(nf4Of(nf4, name), nf4, name);
+  for (const std::string name : {"48x64", "20x160"})
+    check(Mxfp4{mxfp4[name + ".blocks"].narrow(0, 0, 1), mxfp4[name + ".scales"].narrow(0, 0, 1)}, mxfp4, name);
 }
 
 } // namespace
