@@ -40,6 +40,7 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
 
 void maskjit::registerMaskPasses() {
   registerMaskTransformsPasses();
+  registerStepPipeline();
   PassPipelineRegistration<PipelineFlags>("mask-pipeline", "derive everything from the predicates of a module",
                                           [](OpPassManager &pm, const PipelineFlags &flags) {
                                             buildMaskPipeline(pm, {flags.keys, flags.queries, flags.tileClass});

@@ -14,7 +14,11 @@ namespace maskjit {
 /// Canonical form of all functions, then what is derived from the predicates of a module.
 void buildMaskPipeline(mlir::OpPassManager &pm, const MaskPipelineOptions &options = {});
 
-/// Registers every pass under its own flag and the pipeline as `-mask-pipeline`; once a process.
+/// Fuses the operations of a decode step of `rows` slots.
+void buildStepPipeline(mlir::OpPassManager &pm, int rows);
+void registerStepPipeline(); // as -attn-step-pipeline
+
+/// Registers every pass under its own flag and the pipelines as `-mask-pipeline` and `-attn-step-pipeline`; once a process.
 void registerMaskPasses();
 
 } // namespace maskjit

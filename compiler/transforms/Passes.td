@@ -123,4 +123,88 @@ def AttnChooseSchedule : Pass<"attn-choose-schedule", "::mlir::ModuleOp"> {
   let dependentDialects = ["::maskjit::attn::AttnDialect"];
 }
 
+// ---- a decode step: neighbours become one kernel; without any of these passes the same numbers take longer ----
+
+class AttnFusion<string flag> : Pass<flag> {
+  let dependentDialects = ["::maskjit::attn::AttnDialect"];
+}
+
+def AttnFuseProjections : AttnFusion<"attn-fuse-projections"> {
+  let summary = "matrices that multiply the same rows become one product";
+  let description = [{
+    ```mlir
+    %q = attn.linear %n by (%wq)
+    %k = attn.linear %n by (%wk)
+    ```
+    becomes
+    ```mlir
+    %q, %k = attn.linear %n by (%wq, %wk)
+    ```
+    A product whose result is needed before the last of them stays alone.
+  }];
+}
+
+def AttnFuseNorm : AttnFusion<"attn-fuse-norm"> {
+  let summary = "a norm goes into the products, or the routing, that read it";
+  let description = [{
+    ```mlir
+    %n = attn.rms_norm %x, %g eps 1.0e-05
+    %y = attn.linear %n by (%w)
+    ```
+    becomes
+    ```mlir
+    %y = attn.linear %x norm (%g) eps 1.0e-05 by (%w)
+    ```
+    and the norm in fp32 that a routing reads goes into it with the rounded one that the experts read. Products of fp16
+    keep their norm, which bounds their input; so do products of more than 8 `rows`, each block of which would norm all
+    of them again.
+  }];
+  let options = [Option<"rows", "rows", "int", "8", "slots of the step">];
+}
+
+def AttnFuseRope : AttnFusion<"attn-fuse-rope"> {
+  let summary = "rotary embedding goes into the projection that it turns";
+  let description = [{
+    ```mlir
+    %q = attn.linear %n by (%wq)
+    %r = attn.rope %q (%p, %f) scale 1.0 head 64
+    ```
+    becomes
+    ```mlir
+    %r = attn.linear %n by (%wq) rope (%p, %f) scale 1.0 head 64 of [true]
+    ```
+    if nothing else reads %q.
+  }];
+}
+
+def AttnFuseAppend : AttnFusion<"attn-fuse-append"> {
+  let summary = "keys and values go from their projection into the cache";
+  let description = [{
+    ```mlir
+    %q, %k, %v = attn.linear %n by (%wq, %wk, %wv) rope (%p, %f) ...
+    %k1, %v1 = attn.append_kv %k, %v to (%kp, %vp) pages (%t, %p)
+    ```
+    becomes
+    ```mlir
+    %q, %k1, %v1 = attn.linear %n by (%wq, %wk, %wv) rope (%p, %f) ... append (%kp, %vp, %t)
+    ```
+    if nothing else reads %k and %v, the last two results of one product with the same positions.
+  }];
+}
+
+def AttnFuseResidual : AttnFusion<"attn-fuse-residual"> {
+  let summary = "a product is added to the residual stream where it is made";
+  let description = [{
+    ```mlir
+    %y = attn.linear %a by (%w)
+    %x1 = attn.add %x, %y
+    ```
+    becomes
+    ```mlir
+    %x1 = attn.linear %a by (%w) add (%x)
+    ```
+    if nothing else reads %y. The addend is not rounded then.
+  }];
+}
+
 #endif

@@ -129,4 +129,6 @@ def Attn_DecodeOp : Attn_Op<"decode", [AllTypesMatch<["query", "out"]>]> {
   }];
 }
 
+include "dialects/attn/AttnStep.td"
+
 #endif

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Products of few rows with large matrices, at the speed of reading the matrices; norm before, rope, cache and residual
+// after. Compiled by NVRTC for every architecture.
+//
+// A block owns a tile of 16 * kTiles features at a time and shares the input features among its warps. Weights go from
+// global memory straight into the registers of a product (mma m16n8k16 with weights as the left operand): the order of
+// the summed features is free as long as both operands agree, so lane (g, t) takes 8 consecutive features of matrix row
+// g and of input row g, 16 bytes each, which make two products. A warp's share of a whole tile, or a kAhead-th of it, is
+// under way while the one before is multiplied; the first is asked for before the kernel waits for its input.
+// With up to 8 input rows their share stays in registers for all tiles of the block.
+//
+// Rope needs features i and i + D / 2 of a head: rows g and g + 8 of a tile are those, so one thread has both.
+//
+// Shared memory: partial sums [warps][16 * kTiles][8 * kGroups] fp32, the same again where it fits, sums of squares.
+#pragma once
+#include "dependents.cuh"
+#include "instructions.cuh"
+#include "step_args.h"
+
+namespace maskjit::device {
+
+/// kIn: input features. kTiles: tiles of 16 features a block has at a time. kGroups: groups of 8 input rows, the rows
+/// past the last repeat it and nobody reads them. kHead: 0, or the head dimension whose halves are paired.
+template <class Arch_, int kIn_, int kWarps_, int kAhead_, int kTiles_, int kGroups_, int kHead_> struct LinearRows {
+  using Arch = Arch_;
+  static constexpr int kIn = kIn_, kWarps = kWarps_, kAhead = kAhead_, kTiles = kTiles_, kGroups = kGroups_;
+  static constexpr int kHead = kHead_, kThreads = kWarps * 32, kFeatures = 16 * kTiles, kRows = 8 * kGroups;
+  static constexpr int kStepIn = 32, kSteps = (kIn + kStepIn * kWarps - 1) / (kStepIn * kWarps); // of a warp
+  static constexpr int kSums = kFeatures * kRows;
+  static constexpr int kBuffers = 2 * 4 * kWarps * kSums <= 24 * 1024 ? 2 : 1;
+  static constexpr int kSharedBytes = 4 * kWarps * (kBuffers * kSums + kRows);
+  static_assert(kIn % 8 == 0 && kSteps % kAhead == 0 && kHead % 16 == 0);
+};
+
+/// 16 bytes that are read once.
+__device__ inline uint4 load_once(const void *from) {
+  uint4 x;
+#if __CUDA_ARCH__ >= 800
+  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "l"(from));
+#else
+  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "l"(from));
+#endif
+  return x;
+}
+
+template <class T> __device__ float element(const void *data, long long index) {
+  return low_half<T>(static_cast<const u16 *>(data)[index]);
+}
+template <class T> __device__ void set_element(void *data, long long index, float value) {
+  static_cast<u16 *>(data)[index] = static_cast<u16>(pack<T>(value, 0.f));
+}
+
+/// Eight features of one input row as the right operand of two products; with a norm times its weight, and the sum of
+/// their squares is added to `squares`.
+template <class T, bool kNorm>
+__device__ uint4 input_features(const LinearArgs &args, long long row, int feature, int in, float &squares) {
+  if (feature >= in)
+    return {0, 0, 0, 0};
+  if constexpr (!kNorm)
+    return *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.input) + row * in + feature);
+  const float4 *const from =
+      reinterpret_cast<const float4 *>(static_cast<const float *>(args.input) + row * in + feature);
+  const uint4 weight = *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.norm) + feature);
+  const float4 a = from[0], b = from[1];
+  squares += a.x * a.x + a.y * a.y + a.z * a.z + a.w * a.w + b.x * b.x + b.y * b.y + b.z * b.z + b.w * b.w;
+  return {pack<T>(a.x * low_half<T>(weight.x), a.y * high_half<T>(weight.x)),
+          pack<T>(a.z * low_half<T>(weight.y), a.w * high_half<T>(weight.y)),
+          pack<T>(b.x * low_half<T>(weight.z), b.y * high_half<T>(weight.z)),
+          pack<T>(b.z * low_half<T>(weight.w), b.w * high_half<T>(weight.w))};
+}
+
+/// A tile's matrix and the rows of it that the lane multiplies.
+template <class S> struct LinearTile {
+  int matrix, tile; // tile of the matrix
+
+  __device__ LinearTile(const LinearArgs &args, int index) : matrix(0), tile(index) {
+#pragma unroll
+    for (int m = 1; m < kMostMatrices; ++m)
+      if (index >= args.first_tile[m])
+        matrix = m, tile = index - args.first_tile[m];
+  }
+  /// Feature of row `r` (0 .. 15) of the part `part` of the tile.
+  __device__ int feature(int part, int r) const {
+    const int block = tile * S::kTiles + part;
+    if constexpr (S::kHead == 0) {
+      return block * 16 + r;
+    } else { // rows r and r + 8 are half a head apart
+      constexpr int kBlocks = S::kHead / 16;
+      return block / kBlocks * S::kHead + block % kBlocks * 8 + r % 8 + r / 8 * (S::kHead / 2);
+    }
+  }
+};
+
+/// Two features, `low` and `low + distance`, of one row: bias, rope, residual, and where they go.
+template <class S, class T, class Out>
+__device__ void finish_pair(const LinearArgs &args, const LinearTile<S> &tile, int low, int high, int row, float a,
+                            float b) {
+  const int matrix = tile.matrix, features = (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
+  if (args.bias[matrix])
+    a += element<T>(args.bias[matrix], low), b += element<T>(args.bias[matrix], high);
+  const bool placed = S::kHead > 0 && args.positions; // only where heads are paired is anything done by position
+  const int position = placed ? args.positions[row] : 0;
+  if (S::kHead > 0 && args.rotate[matrix]) {
+    // As the model's rope: rounded to the activations' type first, turned in fp32.
+    a = low_half<T>(pack<T>(a, 0.f)), b = low_half<T>(pack<T>(b, 0.f));
+    float sine, cosine;
+    sincosf(static_cast<float>(position) * args.frequencies[low % (S::kHead > 0 ? S::kHead : 1)], &sine, &cosine);
+    sine *= args.rope_scale, cosine *= args.rope_scale;
+    const float turned = a * cosine - b * sine;
+    b = b * cosine + a * sine, a = turned;
+  }
+  if (!args.out[matrix]) { // the cache's
+    if (position < 0)
+      return;
+    const bool is_value = matrix + 1 == kMostMatrices || args.first_tile[matrix + 2] == args.first_tile[matrix + 1];
+    constexpr int kHead = S::kHead > 0 ? S::kHead : 1;
+    const long long page = args.cache.table[row * args.cache.table_stride + (position >> args.cache.page_shift)];
+    const int slot = position & ((1 << args.cache.page_shift) - 1), heads = features / kHead;
+    const long long at = (((page * heads + low / kHead) << args.cache.page_shift) + slot) * kHead;
+    void *const pages = is_value ? args.cache.value : args.cache.key;
+    set_element<T>(pages, at + low % kHead, a);
+    set_element<T>(pages, at + high % kHead, b);
+    return;
+  }
+  const long long at = static_cast<long long>(row) * features;
+  if constexpr (Out::kWide) {
+    float *const out = static_cast<float *>(args.out[matrix]) + at;
+    out[low] = args.residual ? args.residual[at + low] + a : a;
+    out[high] = args.residual ? args.residual[at + high] + b : b;
+  } else {
+    set_element<T>(args.out[matrix], at + low, a);
+    set_element<T>(args.out[matrix], at + high, b);
+  }
+}
+
+/// Types of results: rounded, or fp32.
+struct Rounded {
+  static constexpr bool kWide = false;
+};
+struct Wide {
+  static constexpr bool kWide = true;
+};
+
+template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(const LinearArgs &args) {
+  constexpr int kSteps = S::kSteps, kAhead = S::kAhead, kTiles = S::kTiles, kGroups = S::kGroups, kIn = S::kIn;
+  constexpr bool kKeepInput = kGroups == 1;
+  extern __shared__ __align__(16) float linear_shared[];
+  float *const squares_of = linear_shared + S::kBuffers * S::kWarps * S::kSums; // [warps][rows]
+  const int warp = warp_index(), lane = lane_index(), g = lane / 4, t = lane % 4;
+  const int tiles = args.first_tile[kMostMatrices], first_feature = warp * kSteps * S::kStepIn + 8 * t;
+  start_dependents();
+
+  auto load = [&](uint4 (&w)[kTiles][2], const LinearTile<S> &tile, int step) {
+    const int feature = first_feature + step * S::kStepIn;
+    const u16 *const matrix = static_cast<const u16 *>(args.weight[tile.matrix]) + feature;
+#pragma unroll
+    for (int part = 0; part < kTiles; ++part)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        w[part][half] = feature < kIn
+                            ? load_once(matrix + static_cast<long long>(tile.feature(part, g + 8 * half)) * kIn)
+                            : uint4{0, 0, 0, 0};
+  };
+  int index = blockIdx.x;
+  uint4 weights[kAhead][kTiles][2];
+  LinearTile<S> tile(args, min(index, tiles - 1));
+#pragma unroll
+  for (int step = 0; step < kAhead; ++step)
+    load(weights[step], tile, step);
+  wait_for_earlier();
+
+  uint4 kept[kKeepInput ? kSteps : 1];
+  float squares[kGroups] = {};
+  if constexpr (kKeepInput) {
+    const long long row = min(g, args.rows - 1);
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step)
+      kept[step] = input_features<T, kNorm>(args, row, first_feature + step * S::kStepIn, kIn, squares[0]);
+  }
+
+  for (bool first = true, odd = false; index < tiles; index += gridDim.x, first = false, odd = !odd) {
+    const LinearTile<S> next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
+    const bool last = index + static_cast<int>(gridDim.x) >= tiles;
+    float sums[kTiles][kGroups][4] = {};
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      uint4(&w)[kTiles][2] = weights[step % kAhead];
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group) {
+        uint4 x;
+        if constexpr (kKeepInput) {
+          x = kept[step];
+        } else {
+          float again = 0.f;
+          x = input_features<T, kNorm>(args, min(8 * group + g, args.rows - 1), first_feature + step * S::kStepIn, kIn,
+                                       first ? squares[group] : again);
+        }
+#pragma unroll
+        for (int part = 0; part < kTiles; ++part) {
+          const uint4 &low = w[part][0], &high = w[part][1];
+          mma<typename S::Arch, T>(sums[part][group], {low.x, high.x, low.y, high.y}, x.x, x.y);
+          mma<typename S::Arch, T>(sums[part][group], {low.z, high.z, low.w, high.w}, x.z, x.w);
+        }
+      }
+      if (step + kAhead < kSteps)
+        load(w, tile, step + kAhead);
+      else if (!last)
+        load(w, next, step + kAhead - kSteps);
+    }
+
+    float *const partial = linear_shared + (S::kBuffers > 1 && odd ? S::kWarps * S::kSums : 0);
+    if (S::kBuffers == 1 && !first)
+      __syncthreads(); // the tile before has been summed
+#pragma unroll
+    for (int part = 0; part < kTiles; ++part)
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          *reinterpret_cast<float2 *>(partial + warp * S::kSums + (16 * part + 8 * half + g) * S::kRows + 8 * group +
+                                      2 * t) = {sums[part][group][2 * half], sums[part][group][2 * half + 1]};
+    if (kNorm && first)
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group) {
+        const float sum = quad_sum(squares[group]);
+        if (t == 0)
+          squares_of[warp * S::kRows + 8 * group + g] = sum;
+      }
+    __syncthreads();
+    // One thread a pair of features and a row; warps are added in ascending order.
+    for (int i = threadIdx.x; i < S::kSums / 2; i += S::kThreads) {
+      const int row = i % S::kRows, pair = i / S::kRows, part = pair / 8, r = pair % 8;
+      if (row >= args.rows)
+        continue;
+      float a = 0.f, b = 0.f, square = 0.f;
+#pragma unroll
+      for (int w = 0; w < S::kWarps; ++w) {
+        a += partial[w * S::kSums + (16 * part + r) * S::kRows + row];
+        b += partial[w * S::kSums + (16 * part + 8 + r) * S::kRows + row];
+        if (kNorm)
+          square += squares_of[w * S::kRows + row];
+      }
+      if (kNorm) {
+        const float scale = rsqrtf(square / kIn + args.eps);
+        a *= scale, b *= scale;
+      }
+      finish_pair<S, T, Out>(args, tile, tile.feature(part, r), tile.feature(part, r + 8), row, a, b);
+    }
+    tile = next;
+  }
+}
+
+} // namespace maskjit::device

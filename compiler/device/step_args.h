@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a launcher hands to the kernels of a decode step: plain C++, the same for the host's compiler and for NVRTC.
+// Rows are contiguous; 16-bit and fp32 rows start at multiples of 16 bytes. A kernel reads its own block, never lengths.
+#pragma once
+
+namespace maskjit::device {
+
+/// The paged cache of one layer, [pages, heads, page size, D], and where a sequence's pages are.
+struct CachePages {
+  void *key, *value;
+  const int *table;       // position p of sequence b lies in page table[b * table_stride + p / page size]
+  long long table_stride; // in entries
+  int page_shift;         // log2 of the page size
+};
+
+struct EmbedArgs {
+  const int *tokens, *written, *active; // [rows]
+  const void *table;                    // [vocabulary, features]
+  float *out;                           // [rows, features]
+  int *positions, *lengths;             // [rows]: written and written + 1, of an empty slot -1 and 0
+  int rows, features;
+};
+
+struct NormArgs {
+  const float *input; // [rows, features]
+  const void *weight; // [features]
+  void *out;          // [rows, features]
+  float eps;
+  int rows, features;
+};
+
+/// Matrices that multiply the same rows, one after the other.
+constexpr int kMostMatrices = 3;
+struct LinearArgs {
+  const void *input;  // [rows, in]
+  const void *norm;   // [in]; null: the input is multiplied as it is
+  float eps;
+  const void *weight[kMostMatrices]; // [features, in]
+  const void *bias[kMostMatrices];   // [features]; null: none
+  void *out[kMostMatrices];          // [rows, features]; null where the result goes to the cache
+  int first_tile[kMostMatrices + 1]; // tiles of each matrix: first_tile[m] .. first_tile[m + 1]
+  const float *residual;             // [rows, features], added to out[0]; null: none
+  const int *positions;              // [rows], below 0: an empty slot; read where rope or cache need it
+  const float *frequencies;          // [D / 2]
+  float rope_scale;
+  int rotate[kMostMatrices];         // which results are turned
+  CachePages cache;                  // of the last two results; key null: none
+  int rows;
+};
+
+struct RopeArgs {
+  const void *input; // [rows, heads * D]
+  const int *positions;
+  const float *frequencies;
+  void *out;
+  float scale;
+  int rows, features, head_dim;
+};
+
+struct AppendArgs {
+  const void *key, *value; // [rows, heads * D]
+  const int *positions;
+  CachePages cache;
+  int rows, heads, head_dim;
+};
+
+struct AddArgs {
+  const float *residual; // [rows, features]
+  const void *addend;    // [rows, features]
+  float *out;
+  int rows, features;
+};
+
+struct RouteArgs {
+  const float *input; // [rows, features]
+  const void *norm;   // [features]; null: the input is routed as it is
+  float eps;
+  const void *weight, *bias; // [experts, features], [experts]
+  const int *positions;      // [rows]
+  int *experts;              // [rows, top]
+  float *scores;             // [rows, top]
+  void *normal;              // [rows, features], where there is a norm
+  int rows;
+};
+
+/// Filters of a draw, as model/Sampling.h names them.
+struct SampleFilters {
+  float temperature; // 0: greedy
+  int top_k;         // 0: all
+  float top_p, min_p;
+  float repetition_penalty; // 1: none
+  unsigned long long seed;
+};
+struct SampleArgs {
+  const float *logits; // [rows, vocabulary]
+  const int *positions;
+  const long long *sequences;
+  int *tokens, *written;
+  unsigned char *seen; // [rows, vocabulary]; null: none
+  int *drawn;
+  float *log_probs;
+  SampleFilters filters;
+  int rows, vocabulary;
+};
+
+/// Threads of the kernels that have no schedule.
+constexpr int kRowThreads = 256, kRouteThreads = 1024, kSampleThreads = 1024;
+
+} // namespace maskjit::device

@@ -1,0 +1,26 @@
+// RUN: maskjit-opt %s -attn-fuse-projections | FileCheck %s
+// CHECK-LABEL: @same_rows
+func.func @same_rows(%n: tensor<?x64xbf16>, %a: tensor<32x64xbf16>, %b: tensor<16x64xbf16>, %ba: tensor<32xbf16>, %bb: tensor<16xbf16>) -> (tensor<?x32xbf16>, tensor<?x16xbf16>) {
+  // CHECK: %[[Y:.+]]:2 = attn.linear %arg0 by(%arg1, %arg2) bias(%arg3, %arg4)
+  %0 = attn.linear %n by (%a) bias (%ba) : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<32xbf16>) -> tensor<?x32xbf16>
+  %1 = attn.linear %n by (%b) bias (%bb) : (tensor<?x64xbf16>, tensor<16x64xbf16>, tensor<16xbf16>) -> tensor<?x16xbf16>
+  // CHECK: return %[[Y]]#0, %[[Y]]#1
+  return %0, %1 : tensor<?x32xbf16>, tensor<?x16xbf16>
+}
+// CHECK-LABEL: @other_rows_stay_apart
+func.func @other_rows_stay_apart(%n: tensor<?x64xbf16>, %m: tensor<?x64xbf16>, %a: tensor<32x64xbf16>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>) {
+  // CHECK-COUNT-2: attn.linear {{.*}} -> tensor<?x32xbf16>
+  %0 = attn.linear %n by (%a) : (tensor<?x64xbf16>, tensor<32x64xbf16>) -> tensor<?x32xbf16>
+  %1 = attn.linear %m by (%a) : (tensor<?x64xbf16>, tensor<32x64xbf16>) -> tensor<?x32xbf16>
+  return %0, %1 : tensor<?x32xbf16>, tensor<?x32xbf16>
+}
+// CHECK-LABEL: @needed_before_the_other_stays_apart
+func.func @needed_before_the_other_stays_apart(%n: tensor<?x64xbf16>, %a: tensor<64x64xbf16>, %r: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xbf16>) {
+  // CHECK: attn.linear
+  %0 = attn.linear %n by (%a) : (tensor<?x64xbf16>, tensor<64x64xbf16>) -> tensor<?x64xbf16>
+  // CHECK: attn.add
+  %1 = attn.add %r, %0 : tensor<?x64xf32>, tensor<?x64xbf16>
+  // CHECK: attn.linear
+  %2 = attn.linear %n by (%a) : (tensor<?x64xbf16>, tensor<64x64xbf16>) -> tensor<?x64xbf16>
+  return %1, %2 : tensor<?x64xf32>, tensor<?x64xbf16>
+}
