@@ -2,12 +2,15 @@
 # maskjit-rl and the operators find LibTorch through LD_LIBRARY_PATH or a link DIR/lib/torch to its lib folder.
 include(GNUInstallDirs)
 install(TARGETS maskjit LIBRARY DESTINATION lib)
-foreach(program maskjit-opt maskjit-cli)
+foreach(program maskjit-opt maskjit-cli maskjit-sandbox)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION bin)
     set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
   endif()
 endforeach()
+if(TARGET maskjit_lockdown) # preloaded by maskjit-sandbox, which looks for it in ../lib
+  install(TARGETS maskjit_lockdown LIBRARY DESTINATION lib)
+endif()
 foreach(binary maskjit_torch maskjit-rl)
   if(TARGET ${binary})
     install(TARGETS ${binary} RUNTIME DESTINATION bin LIBRARY DESTINATION lib)

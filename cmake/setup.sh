@@ -24,7 +24,7 @@ quietly() { "$@" >"$log" 2>&1; }
 
 # ---- Debian's packages ----
 packages=(clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools ccache cmake g++ ninja-build git python3 python3-pip
-  libzstd-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libxxhash-dev libgomp1)
+  libzstd-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libxxhash-dev libseccomp-dev libgomp1)
 [ $tests = yes ] && packages+=(libgtest-dev libgmock-dev libbenchmark-dev libclang-rt-22-dev xz-utils)
 missing=()
 for package in "${packages[@]}"; do

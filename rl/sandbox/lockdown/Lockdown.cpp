@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Preloaded into a worker: installs the final system call filter when the program reads its first request. Only libc.
+#include "rl/sandbox/OwnSignals.h"
+#include "rl/sandbox/lockdown/Protocol.h"
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+using namespace maskjit::rl;
+
+constexpr size_t kMostInstructions = 4096; // the kernel's BPF_MAXINSNS
+sock_filter filter[kMostInstructions];
+size_t filterLength = 0;
+bool locked = false;
+
+[[noreturn]] void fail(const char *text) {
+  (void)!syscall(SYS_write, STDERR_FILENO, text, std::strlen(text));
+  _exit(126);
+}
+
+/// Names the call on standard error and ends the process. SIGSYS comes only from the filters.
+void onForbidden(int, siginfo_t *info, void *) {
+  char text[sizeof MASKJIT_FORBIDDEN_PREFIX + 12] = MASKJIT_FORBIDDEN_PREFIX;
+  char *end = text + sizeof MASKJIT_FORBIDDEN_PREFIX - 1;
+  char digits[10];
+  int count = 0;
+  for (int number = info->si_syscall; count == 0 || number > 0; number /= 10)
+    digits[count++] = static_cast<char>('0' + number % 10);
+  while (count > 0)
+    *end++ = digits[--count];
+  *end++ = '\n';
+  (void)!syscall(SYS_write, STDERR_FILENO, text, static_cast<size_t>(end - text));
+  _exit(kForbiddenExit);
+}
+
+/// Before main(): takes the filter from its descriptor, leaves an empty environment.
+__attribute__((constructor)) void prepare() {
+  unsetenv("LD_PRELOAD");
+  char *to = reinterpret_cast<char *>(filter);
+  ssize_t got = 0;
+  size_t bytes = 0;
+  while (bytes < sizeof filter && (got = syscall(SYS_read, kFilter, to + bytes, sizeof filter - bytes)) > 0)
+    bytes += static_cast<size_t>(got);
+  if (got < 0 || bytes == 0 || bytes % sizeof(sock_filter) != 0)
+    fail("maskjit-sandbox: the lock-down library found no filter on its descriptor\n");
+  close(kFilter);
+  filterLength = bytes / sizeof(sock_filter);
+  struct sigaction action = {};
+  action.sa_sigaction = onForbidden;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGSYS, &action, nullptr);
+}
+
+void lockDown() {
+  locked = true;
+  if (installFilter(filter, filterLength) != 0)
+    fail("maskjit-sandbox: the kernel refuses the final filter\n");
+  if (syscall(SYS_write, kReplies, &kLockedMark, 1) != 1)
+    _exit(126);
+}
+
+} // namespace
+
+/// read(2) of libc, with the lock-down before the first read of a request.
+extern "C" __attribute__((visibility("default"))) ssize_t read(int descriptor, void *buffer, size_t size) {
+  if (descriptor == kRequests && !locked)
+    lockDown();
+  return syscall(SYS_read, descriptor, buffer, size);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a worker, its lock-down library and the parent agree on.
+#pragma once
+
+namespace maskjit::rl {
+
+enum WorkerDescriptor : int {
+  kRequests = 3,
+  kReplies = 4,
+  kShared = 5,
+  kFilter = 6, // the final filter; read and closed before main()
+};
+
+/// First byte on the reply channel: the final filter holds.
+constexpr char kLockedMark = 'L';
+
+/// The exit code after a forbidden system call, whose number stands in the last line on standard error after the
+/// prefix.
+constexpr int kForbiddenExit = 159; // 128 + SIGSYS
+#define MASKJIT_FORBIDDEN_PREFIX "\nmaskjit-sandbox: forbidden system call "
+
+} // namespace maskjit::rl
