@@ -38,6 +38,7 @@ void onForbidden(int, siginfo_t *info, void *) {
 /// Before main(): takes the filter from its descriptor, leaves an empty environment.
 __attribute__((constructor)) void prepare() {
   unsetenv("LD_PRELOAD");
+  unsetenv("LD_ORIGIN_PATH");
   char *to = reinterpret_cast<char *>(filter);
   ssize_t got = 0;
   size_t bytes = 0;

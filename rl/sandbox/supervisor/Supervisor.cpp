@@ -130,7 +130,9 @@ Error becomeWorker(const SandboxSpec &spec, int mapped, int &report) {
     argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
   std::string preload = "LD_PRELOAD=" + spec.lockdown;
-  char *environment[] = {spec.lockdown.empty() ? nullptr : preload.data(), nullptr};
+  // Without /proc the loader takes from here what $ORIGIN means in the run paths of the program and its libraries.
+  std::string origin = "LD_ORIGIN_PATH=" + spec.argv[0].substr(0, spec.argv[0].rfind('/'));
+  char *environment[] = {origin.data(), spec.lockdown.empty() ? nullptr : preload.data(), nullptr};
   if (Result<void> installed = installFilters(spec); !installed)
     return installed.error();
   execve(argv[0], argv.data(), environment);

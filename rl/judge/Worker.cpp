@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Loading and calling programs in workers.
+#include "rl/judge/Worker.h"
+#include "rl/judge/PythonNames.h"
+#include "rl/judge/runner/Protocol.h"
+#include <chrono>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace maskjit::rl {
+
+using namespace protocol;
+
+constexpr size_t kLongestEvidence = 300;
+
+static double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Text of a worker: short, and nothing that a terminal or a log would act on.
+static std::string quoted(std::string_view text) {
+  std::string out;
+  for (char c : text.substr(0, kLongestEvidence))
+    out += c >= ' ' && c < 127 ? c : ' ';
+  return out;
+}
+
+Worker::Worker(SandboxedProcess process, Language language, const MatmulShape &shape, const CounterMeasures &measures,
+               double timeoutSeconds)
+    : process(std::move(process)), language(language), shape(shape), measures(measures),
+      timeoutSeconds(timeoutSeconds) {}
+
+std::string Worker::expect(char expected, Reply reply, std::optional<Fault> &fault) {
+  if (!reply) {
+    fault = faultOf(reply.failure);
+    return "";
+  }
+  char tag = (*reply).empty() ? 0 : (*reply).front();
+  std::string rest = (*reply).empty() ? "" : (*reply).substr(1);
+  if (tag == expected)
+    return rest;
+  if (tag == kInvalid)
+    fault = Fault{Verdict::Invalid, 0, quoted(rest)};
+  else if (tag == kWithheld)
+    fault = faultOfSymbol(quoted(rest));
+  else if (tag == kShape)
+    fault = Fault{Verdict::Wrong, 0, quoted(rest)};
+  else if (tag == kEvidence)
+    fault = faultOfPython(quoted(rest));
+  else if (tag == kError)
+    fault = Fault{Verdict::Error, 0, quoted(rest)};
+  else
+    fault = Fault{Verdict::Error, 0, "the worker answered out of turn"};
+  return "";
+}
+
+std::optional<Fault> Worker::load(const std::string &program) {
+  LoadRequest request{shape.m, shape.n, shape.k, 0};
+  request.flags = (measures.exactTypes ? kExactTypes : 0u) | (measures.ownInputs ? 0u : kReturnInputs) |
+                  (measures.staticFilter ? kKernelFunctions : 0u);
+  std::string message(reinterpret_cast<const char *>(&request), sizeof request);
+  message += program;
+  std::optional<Fault> fault;
+  if (std::optional<WorkerFailure> failure = process.send(message))
+    return faultOf(*failure);
+  expect(kReady, process.receive(timeoutSeconds), fault);
+  return fault;
+}
+
+CallOutcome Worker::call(const Product &product, const std::vector<double> *stale) {
+  return language == Language::Python ? callPython(product) : callNative(product, stale);
+}
+
+CallOutcome Worker::callNative(const Product &product, const std::vector<double> *stale) {
+  CallOutcome outcome;
+  size_t aBytes = product.inputBytesOf(0), bBytes = product.inputBytesOf(1);
+  SharedLayout layout(aBytes, bBytes, product.resultBytes());
+  auto *shared = static_cast<char *>(process.shared());
+  outcome.result.resize(product.resultBytes());
+  auto *c = reinterpret_cast<float *>(shared + layout.c);
+  size_t count = outcome.result.size() / sizeof(float);
+  for (size_t i = 0; i < count; ++i)
+    c[i] = stale ? float((*stale)[i]) : __builtin_nanf("");
+
+  double begin = now();
+  std::memcpy(shared + layout.a, product.inputs().data(), aBytes);
+  std::memcpy(shared + layout.b, product.inputs().data() + aBytes, bBytes);
+  std::optional<WorkerFailure> failure = process.send(std::string_view(&kCall, 1));
+  Reply reply = failure ? Reply{std::nullopt, *failure} : process.receive(timeoutSeconds);
+  std::memcpy(outcome.result.data(), c, outcome.result.size());
+  outcome.seconds = now() - begin;
+
+  std::string said = expect(kDone, std::move(reply), outcome.fault);
+  if (said.size() >= sizeof(Done))
+    std::memcpy(&outcome.workerSeconds, said.data(), sizeof(Done));
+  outcome.inputsAfter.assign(shared + layout.a, aBytes);
+  outcome.inputsAfter.append(shared + layout.b, bBytes);
+  return outcome;
+}
+
+CallOutcome Worker::callPython(const Product &product) {
+  CallOutcome outcome;
+  std::string request(1, kCall);
+  request += product.inputs();
+
+  double begin = now();
+  std::optional<WorkerFailure> failure = process.send(request);
+  Reply reply = failure ? Reply{std::nullopt, *failure} : process.receive(timeoutSeconds);
+  outcome.seconds = now() - begin;
+
+  std::string said = expect(kDone, std::move(reply), outcome.fault);
+  if (outcome.fault)
+    return outcome;
+  size_t expected = sizeof(Done) + product.resultBytes() + (measures.ownInputs ? 0 : product.inputs().size());
+  if (said.size() != expected) {
+    outcome.fault =
+        Fault{Verdict::Error, 0, fmt::format("expected {} bytes from the worker, got {}", expected, said.size())};
+    return outcome;
+  }
+  std::memcpy(&outcome.workerSeconds, said.data(), sizeof(Done));
+  outcome.result = said.substr(sizeof(Done), product.resultBytes());
+  outcome.inputsAfter = said.substr(sizeof(Done) + product.resultBytes());
+  return outcome;
+}
+
+} // namespace maskjit::rl

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What each language's worker is started as.
+#include "rl/judge/Workshop.h"
+#include "compiler/EmbeddedFile.h"
+#include "rl/judge/runner/Protocol.h"
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace maskjit {
+extern const EmbeddedFile judgeRunners[];
+}
+
+namespace maskjit::rl {
+
+constexpr int kWarmWorkers = 1;
+constexpr double kNoLimit = 1e6; // seconds: of a reference worker, which is the judge's own
+
+Result<std::string> findKernelRunner() {
+  constexpr const char *kName = "maskjit-kernel-runner";
+  std::string self(4096, 0);
+  ssize_t length = readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(length > 0 ? size_t(length) : 0);
+  std::string beside = self.substr(0, self.rfind('/') + 1) + kName;
+  for (const std::string &file : {beside, std::string(MASKJIT_BUILD_BIN) + "/" + kName})
+    if (access(file.c_str(), X_OK) == 0)
+      return file;
+  return Error{fmt::format("{} is not there; it is installed beside maskjit-rl", beside)};
+}
+
+static Result<void> fillNative(SandboxOptions &sandbox, const MatmulShape &s) {
+  Result<std::string> runner = findKernelRunner();
+  if (!runner)
+    return runner.error();
+  auto m = size_t(s.m), n = size_t(s.n), k = size_t(s.k);
+  sandbox.argv = {*runner};
+  sandbox.profile = SandboxProfile::Native;
+  sandbox.sharedBytes =
+      protocol::SharedLayout(m * k * sizeof(float), k * n * sizeof(float), m * n * sizeof(float)).total;
+  return {};
+}
+
+static Result<void> fillPython(SandboxOptions &sandbox) {
+  Result<PythonRuntime> python = findPython();
+  if (!python)
+    return python.error();
+  sandbox.argv = {python->program, "-I", "-S", "-B", "-c", std::string(judgeRunners[0].data, judgeRunners[0].size)};
+  sandbox.files = python->files;
+  sandbox.hidden = python->hidden;
+  sandbox.profile = SandboxProfile::Interpreter;
+  return {};
+}
+
+Result<std::unique_ptr<Workshop>> Workshop::create(const JudgeOptions &options, int cpu,
+                                                   const std::set<SandboxLayer> &layers) {
+  std::unique_ptr<Workshop> shop(new Workshop(options));
+  SandboxOptions &sandbox = shop->sandbox;
+  Result<void> filled = options.language == Language::Python ? fillPython(sandbox) : fillNative(sandbox, options.shape);
+  if (!filled)
+    return filled.error();
+  sandbox.limits.memoryBytes = options.memoryBytes;
+  sandbox.limits.wallSeconds = sandbox.limits.cpuSeconds = options.timeoutSeconds * (options.trials + 2);
+  sandbox.cpu = cpu;
+  sandbox.layers = layers;
+  if (options.language == Language::C) {
+    Result<CCompiler> compiler = CCompiler::create(layers, cpu, options.timeoutSeconds);
+    if (!compiler)
+      return compiler.error();
+    shop->compiler = std::move(*compiler);
+  }
+  Result<std::unique_ptr<WorkerPool>> pool = WorkerPool::create(sandbox, kWarmWorkers);
+  if (!pool)
+    return pool.error();
+  shop->pool = std::move(*pool);
+  return shop;
+}
+
+Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &source, const CounterMeasures &measures) {
+  if (!process)
+    return {nullptr, {Verdict::Error, 0, process.error().message}};
+  std::string program = source;
+  if (compiler) {
+    CCompiler::Outcome outcome = compiler->compile(source);
+    if (outcome.object.empty())
+      return {nullptr, {outcome.timeout ? Verdict::Timeout : Verdict::Invalid, 0, outcome.fault}};
+    program = std::move(outcome.object);
+  }
+  auto worker =
+      std::make_unique<Worker>(std::move(*process), options.language, options.shape, measures, options.timeoutSeconds);
+  if (std::optional<Fault> fault = worker->load(program))
+    return {nullptr, *fault};
+  return {std::move(worker), {}};
+}
+
+Prepared Workshop::prepare(const std::string &source) {
+  // Before the compiler runs: the pool starts the next worker, which is ready when this one is timed.
+  return load(pool->take(), source, options.counterMeasures);
+}
+
+Prepared Workshop::prepareReference(const std::string &source) {
+  SandboxOptions own = sandbox;
+  own.limits.wallSeconds = own.limits.cpuSeconds = kNoLimit;
+  return load(SandboxedProcess::start(own), source, CounterMeasures{});
+}
+
+} // namespace maskjit::rl

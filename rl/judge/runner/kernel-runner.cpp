@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// maskjit-kernel-runner: runs one C kernel inside a sandbox. Nothing that it says is trusted; the judge has the clock.
+#include "rl/judge/runner/ObjectFile.h"
+#include "rl/judge/runner/Protocol.h"
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace maskjit::rl;
+using namespace maskjit::rl::protocol;
+
+static double monotonicSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+}
+
+/// The worker's own clock. Programs see it by this name and may set it; the judge does not look at it.
+extern "C" __attribute__((visibility("default"), used)) double (*judge_clock)() = monotonicSeconds;
+
+using Matmul = void (*)(const float *, const float *, float *, int, int, int);
+
+static bool readAll(char *to, size_t bytes) {
+  while (bytes > 0) {
+    ssize_t got = read(kRequests, to, bytes);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return false;
+    to += got;
+    bytes -= size_t(got);
+  }
+  return true;
+}
+
+static bool receive(std::string &message) {
+  uint64_t length;
+  if (!readAll(reinterpret_cast<char *>(&length), sizeof length))
+    return false;
+  message.resize(length);
+  return readAll(message.data(), length);
+}
+
+static void reply(char tag, const void *data, size_t size) {
+  uint64_t length = size + 1;
+  std::string message(reinterpret_cast<const char *>(&length), sizeof length);
+  message += tag;
+  message.append(static_cast<const char *>(data), size);
+  for (size_t sent = 0; sent < message.size();) {
+    ssize_t put = write(kReplies, message.data() + sent, message.size() - sent);
+    if (put < 0 && errno == EINTR)
+      continue;
+    if (put <= 0)
+      _exit(1);
+    sent += size_t(put);
+  }
+}
+static void reply(char tag, const std::string &text) { reply(tag, text.data(), text.size()); }
+
+int main() {
+  struct stat status;
+  if (fstat(kShared, &status) != 0 || status.st_size == 0)
+    return 2;
+  void *mapped = mmap(nullptr, size_t(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, kShared, 0);
+  if (mapped == MAP_FAILED)
+    return 2;
+  auto *shared = static_cast<char *>(mapped);
+
+  std::string message;
+  LoadRequest request;
+  if (!receive(message) || message.size() < sizeof request)
+    return 2;
+  std::memcpy(&request, message.data(), sizeof request);
+  ObjectFile object;
+  std::string withheld;
+  std::string fault = object.load(std::string_view(message).substr(sizeof request),
+                                  request.flags & kKernelFunctions ? isKernelFunction : nullptr, withheld);
+  if (!fault.empty()) {
+    reply(withheld.empty() ? kInvalid : kWithheld, withheld.empty() ? fault : withheld);
+    return 0;
+  }
+  auto matmul = reinterpret_cast<Matmul>(object.find("matmul"));
+  if (!matmul) {
+    reply(kInvalid, "the program defines no function `matmul`");
+    return 0;
+  }
+  auto m = size_t(request.m), n = size_t(request.n), k = size_t(request.k);
+  SharedLayout layout(m * k * sizeof(float), k * n * sizeof(float), m * n * sizeof(float));
+  if (layout.total > size_t(status.st_size))
+    return 2;
+  auto *a = reinterpret_cast<const float *>(shared + layout.a), *b = reinterpret_cast<const float *>(shared + layout.b);
+  auto *c = reinterpret_cast<float *>(shared + layout.c);
+  reply(kReady, "");
+  while (receive(message)) {
+    double begin = judge_clock();
+    matmul(a, b, c, request.m, request.n, request.k);
+    Done done{judge_clock() - begin};
+    reply(kDone, &done, sizeof done);
+  }
+  return 0;
+}
