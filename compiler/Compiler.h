@@ -100,8 +100,12 @@ private:
 // ---- kernels ----
 
 enum class DType { F32, F16, BF16 };
-/// Forward serves training and prefill. Decode: few queries a sequence, split over keys. All take pages of keys.
-enum class Phase { Forward, Backward, Decode };
+/// Forward serves training and prefill. Decode: few queries a sequence, split over keys. All three take pages of keys.
+/// ForwardSm90: Forward on Hopper's own instructions, for calls that compiler/device/sm90_maps.h describes.
+enum class Phase { Forward, Backward, Decode, ForwardSm90 };
+inline constexpr Phase kPhases[] = {Phase::Forward, Phase::Backward, Phase::Decode, Phase::ForwardSm90};
+/// "forward", "backward", "decode", "forward_sm90".
+const char *phaseName(Phase phase);
 
 /// What a kernel is compiled for. Never a length, an offset or a batch size.
 struct KernelSpec {
@@ -125,6 +129,9 @@ struct CudaKernel {
   std::vector<std::string> options; // for NVRTC
 };
 Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec);
+/// Whether there is a kernel of `spec.phase`: always, but for ForwardSm90, which is for sm_90a, masks without score and
+/// head dims 64 and 128.
+bool hasKernel(const Mask &mask, const KernelSpec &spec);
 /// CudaKernel::key alone: derives and prints nothing, so that a cache is asked in microseconds.
 Result<std::string> cudaKey(const Mask &mask, const KernelSpec &spec);
 /// The same job one step earlier, as textual IR: the derived mask and an `attn` operation with its schedule.

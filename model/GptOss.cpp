@@ -3,6 +3,7 @@
 #include "model/GptOss.h"
 #include "model/Experts.h"
 #include "model/JsonFields.h"
+#include "model/KernelsAhead.h"
 #include "model/Norm.h"
 #include "model/RowProducts.h"
 #include "model/SelfAttention.h"
@@ -19,10 +20,11 @@ struct GptOss::Impl {
   at::Device device;
   at::ScalarType dtype;
   Rope rope;
+  std::unique_ptr<CompileAhead> kernels; // null on the CPU
 
-  Impl(Config config, Weights weights, at::Device device, at::ScalarType dtype)
+  Impl(Config config, Weights weights, at::Device device, at::ScalarType dtype, std::unique_ptr<CompileAhead> kernels)
       : config(std::move(config)), weights(std::move(weights)), device(device), dtype(dtype),
-        rope(this->config, device) {}
+        rope(this->config, device), kernels(std::move(kernels)) {}
 };
 
 namespace {
@@ -38,24 +40,32 @@ void checkPlacement(at::Device device, at::ScalarType dtype) {
 
 } // namespace
 
+/// Compiles kernels in the background while `makeWeights` reads or makes the weights.
+template <class MakeWeights>
+static std::shared_ptr<GptOss> build(Config config, at::Device device, at::ScalarType dtype,
+                                     const MakeWeights &makeWeights) {
+  std::unique_ptr<CompileAhead> kernels = compileKernelsAhead(config, device, dtype);
+  Weights weights = makeWeights(config);
+  return std::make_shared<GptOss>(
+      std::make_shared<GptOss::Impl>(std::move(config), std::move(weights), device, dtype, std::move(kernels)));
+}
+
 std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype, Held held) {
   checkPlacement(device, dtype);
-  Config config = Config::load(directory);
-  Weights weights = loadWeights(directory, config, device, dtype, held);
-  return std::make_shared<GptOss>(std::make_shared<Impl>(std::move(config), std::move(weights), device, dtype));
+  return build(Config::load(directory), device, dtype,
+               [&](const Config &config) { return loadWeights(directory, config, device, dtype, held); });
 }
 
 std::shared_ptr<GptOss> GptOss::random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed) {
   checkPlacement(device, dtype);
-  return std::make_shared<GptOss>(
-      std::make_shared<Impl>(config, randomWeights(config, device, dtype, seed), device, dtype));
+  return build(config, device, dtype, [&](const Config &config) { return randomWeights(config, device, dtype, seed); });
 }
 
 std::shared_ptr<GptOss> GptOss::randomPacked(const Config &config, at::Device device, at::ScalarType dtype,
                                              uint64_t seed) {
   checkPlacement(device, dtype);
-  return std::make_shared<GptOss>(
-      std::make_shared<Impl>(config, randomPackedWeights(config, device, dtype, seed), device, dtype));
+  return build(config, device, dtype,
+               [&](const Config &config) { return randomPackedWeights(config, device, dtype, seed); });
 }
 
 void GptOss::save(const std::string &directory, std::optional<at::ScalarType> dtype) const {

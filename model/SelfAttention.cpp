@@ -26,9 +26,8 @@ AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &c
     fullParams = {rows.documents}, slidingParams = {window, rows.documents};
     return;
   }
-  // gpt_oss_full(q_offset, left_pad, kv_len), gpt_oss_sliding(window, q_offset, left_pad, kv_len): rows hold no left
-  // padding, and what stands past their end is behind every real query.
-  fullMask = "gpt_oss_full", slidingMask = "gpt_oss_sliding";
+  // Rows hold no left padding, and what stands past their end is behind every real query.
+  fullMask = kFullMask, slidingMask = kSlidingMask;
   slidingParams = {window};
   if (!cache)
     return;

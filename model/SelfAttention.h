@@ -7,6 +7,10 @@
 
 namespace maskjit {
 
+/// The masks of both kinds of layers: gpt_oss_full(q_offset, left_pad, kv_len), gpt_oss_sliding(window, q_offset,
+/// left_pad, kv_len).
+inline constexpr const char *kFullMask = "gpt_oss_full", *kSlidingMask = "gpt_oss_sliding";
+
 /// What all layers of one forward pass share.
 class AttentionPlan {
 public:

@@ -99,7 +99,7 @@ Result<Schedule> forwardSm90Schedule(const KernelSpec &spec) {
   if (spec.arch != "sm_90a" || spec.dtype == DType::F32 || (spec.headDim != 64 && spec.headDim != 128))
     return Error{
         fmt::format("the wgmma kernel serves bf16 and fp16 with head dim 64 or 128 on sm_90a, not head dim {} on "
-                    "{}; use forwardSchedule",
+                    "{}; use forward",
                     spec.headDim, spec.arch)};
   // Turns of the warpgroups pay where exponentials take as long as products, which is at head dim 64.
   if (spec.headDim == 64)

@@ -22,10 +22,21 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// One call's memory, argument block and kernel.
 struct Call {
   cuda::Device device;
+  KernelSpec spec;
   std::shared_ptr<const cuda::LoadedKernel> kernel;
   device::AttentionArgs args{};
   std::vector<device::Param> params;
   const CudaContext &context;
+
+  /// Sets `kernel`, compiling it if it is the structure's first.
+  Result<void> find(const Mask &mask, Phase phase) {
+    spec.phase = phase;
+    Result<std::shared_ptr<const cuda::LoadedKernel>> found = cuda::LoadedKernel::find(mask, spec, device);
+    if (!found)
+      return found.error();
+    kernel = *found;
+    return {};
+  }
 
   Result<void> launch(size_t entry, cuda::Grid grid) {
     void *arguments[] = {&args, params.data()};
@@ -44,9 +55,9 @@ struct Call {
 
 device::Tensor tensor(const TensorView &view) { return {view.data, view.batchStride, view.headStride, view.seqStride}; }
 
-/// Checks, the kernel of the structure, and the part of the argument block that all phases share.
-Result<Call> prepare(const Mask &mask, const AttentionArgs &args, Phase phase, const CudaContext &context) {
-  if (Result<void> fits = checkArgs(mask, args, phase == Phase::Backward); !fits)
+/// Checks, and the part of the argument block that all phases share. The kernel is still to be found.
+Result<Call> prepare(const Mask &mask, const AttentionArgs &args, bool backward, const CudaContext &context) {
+  if (Result<void> fits = checkArgs(mask, args, backward); !fits)
     return fits.error();
   const int64_t group = args.headsQ / std::max<int64_t>(args.headsKv, 1);
   if (args.lenQ * group >= kMostElements)
@@ -59,16 +70,10 @@ Result<Call> prepare(const Mask &mask, const AttentionArgs &args, Phase phase, c
   Result<cuda::Device> device = cuda::Device::current();
   if (!device)
     return device.error();
-  KernelSpec spec;
-  spec.phase = phase;
-  spec.dtype = args.dtype;
-  spec.headDim = static_cast<int>(args.headDim);
-  spec.headsPerKeyHead = static_cast<int>(group);
-  Result<std::shared_ptr<const cuda::LoadedKernel>> kernel = cuda::LoadedKernel::find(mask, spec, *device);
-  if (!kernel)
-    return kernel.error();
-
-  Call call{*device, *kernel, {}, {}, context};
+  Call call{*device, {}, nullptr, {}, {}, context};
+  call.spec.dtype = args.dtype;
+  call.spec.headDim = static_cast<int>(args.headDim);
+  call.spec.headsPerKeyHead = static_cast<int>(group);
   device::AttentionArgs &a = call.args;
   a.q = tensor(args.q);
   a.k = tensor(args.k);
@@ -130,10 +135,9 @@ Result<void> decode(Call &call, const AttentionArgs &args) {
 
 /// Hopper's own kernel, whose tensors the copy engine reads and writes.
 Result<void> forwardSm90(Call &call, const AttentionArgs &args) {
-  enum Entry { Sm90 = 1 };
   const device::AttentionArgs &a = call.args;
   const int headDim = static_cast<int>(args.headDim), group = a.heads_q / a.heads_kv;
-  const int pack = device::sm90_pack(group, call.kernel->usesHead()), tileK = call.kernel->entry(Sm90).tileKeys;
+  const int pack = device::sm90_pack(group, call.kernel->usesHead()), tileK = call.kernel->entry(0).tileKeys;
   cuda::TensorMap maps[4];
   const device::TensorMapShape shapes[4] = {sm90_query_map(a, a.q, headDim, pack), sm90_key_map(a, a.k, headDim, tileK),
                                             sm90_key_map(a, a.v, headDim, tileK),
@@ -145,8 +149,8 @@ Result<void> forwardSm90(Call &call, const AttentionArgs &args) {
     maps[i] = *map;
   }
   void *arguments[] = {maps, &call.args, call.params.data()};
-  const int blocks = sm90_blocks(a, call.kernel->entry(Sm90).tileQueries, pack, call.device.multiprocessors);
-  return call.kernel->launch(Sm90, {blocks, 1, 1}, reinterpret_cast<cuda::Stream>(call.context.stream), arguments);
+  const int blocks = sm90_blocks(a, call.kernel->entry(0).tileQueries, pack, call.device.multiprocessors);
+  return call.kernel->launch(0, {blocks, 1, 1}, reinterpret_cast<cuda::Stream>(call.context.stream), arguments);
 }
 
 } // namespace
@@ -154,14 +158,23 @@ Result<void> forwardSm90(Call &call, const AttentionArgs &args) {
 Result<void> attentionForwardCuda(const Mask &mask, const AttentionArgs &args, const CudaContext &context) {
   const int64_t group = args.headsKv > 0 ? args.headsQ / args.headsKv : 0;
   const bool few = args.lenQ == 1 || args.lenQ * group <= kDecodeRows;
-  Result<Call> call = prepare(mask, args, few ? Phase::Decode : Phase::Forward, context);
+  Result<Call> call = prepare(mask, args, /*backward=*/false, context);
   if (!call)
     return call.error();
+  Result<cuda::Target> target = cuda::targetOf(call->device.major, call->device.minor);
+  if (!target)
+    return target.error();
+  call->spec.arch = target->arch;
+  call->spec.phase = Phase::ForwardSm90;
+  const bool sm90 = !few && hasKernel(mask, call->spec) && sm90_serves(call->args);
+  const Phase phase = few ? Phase::Decode : sm90 ? Phase::ForwardSm90 : Phase::Forward;
+  if (Result<void> found = call->find(mask, phase); !found)
+    return found;
   if (args.batch * args.headsQ * args.lenQ == 0)
     return {};
   if (few)
     return decode(*call, args);
-  if (call->kernel->entries() > 1 && sm90_serves(call->args))
+  if (sm90)
     return forwardSm90(*call, args);
   const QueryBlocks blocks(*call, args, 0);
   return call->launch(0, {blocks.rowTiles, blocks.heads, args.batch});
@@ -169,9 +182,11 @@ Result<void> attentionForwardCuda(const Mask &mask, const AttentionArgs &args, c
 
 Result<void> attentionBackwardCuda(const Mask &mask, const AttentionArgs &args, const CudaContext &context) {
   enum Entry { RowStats, Dsinks, Dq, DkDv }; // as emitCuda orders them
-  Result<Call> call = prepare(mask, args, Phase::Backward, context);
+  Result<Call> call = prepare(mask, args, /*backward=*/true, context);
   if (!call)
     return call.error();
+  if (Result<void> found = call->find(mask, Phase::Backward); !found)
+    return found;
   device::AttentionArgs &a = call->args;
   a.dout = tensor(args.dout);
   a.dq = tensor(args.dq);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <memory>
 #include <thread>
 
@@ -16,7 +17,7 @@ namespace maskjit {
 namespace {
 
 struct BuildFlags {
-  std::vector<std::string> archs, masks, phases = {"forward", "backward", "decode"};
+  std::vector<std::string> archs, masks, phases = phaseNames();
   StructureOptions structure;
   int threads = 0;
 };
@@ -62,11 +63,18 @@ Result<std::vector<Job>> jobsOf(const BuildFlags &flags) {
       return mask.error();
     for (const std::string &arch : flags.archs)
       for (const std::string &phase : flags.phases) {
-        jobs.push_back({*mask, flags.structure.spec(*phaseNamed(phase), arch)});
+        const KernelSpec spec = flags.structure.spec(*phaseNamed(phase), arch);
+        if (!hasKernel(*mask, spec))
+          continue; // Hopper's own kernel, where there is none
+        jobs.push_back({*mask, spec});
         if (Result<std::string> key = cudaKey(*mask, jobs.back().spec); !key) // refused before anything is compiled
           return key.error();
       }
   }
+  if (jobs.empty())
+    return Error{fmt::format("no kernel to build: forward_sm90 is for sm_90a, head dims 64 and 128 and masks without a "
+                             "score clause, got {} with head dim {}",
+                             fmt::join(flags.archs, ", "), flags.structure.headDim)};
   return jobs;
 }
 
@@ -130,9 +138,9 @@ void addCacheCommand(CLI::App &app, Action &action) {
       ->required();
   builds->add_option("--masks", flags->masks, "masks, separated by commas; all shipped ones if left out")
       ->delimiter(',');
-  builds->add_option("--phase", flags->phases, "forward, backward, decode; all if left out")
+  builds->add_option("--phase", flags->phases, "forward, backward, decode, forward_sm90; all if left out")
       ->delimiter(',')
-      ->check(CLI::IsMember({"forward", "backward", "decode"}));
+      ->check(CLI::IsMember(phaseNames()));
   flags->structure.addTo(*builds);
   builds->add_option("--threads", flags->threads,
                      "compilations at a time; as many as there are processors if left out");

@@ -81,8 +81,8 @@ void addCompileCommand(CLI::App &app, Action &action) {
       ->required();
   command->add_option("--arch", flags->arch, "sm_75, sm_80, sm_86, sm_89, sm_90a, sm_100, sm_103 or sm_120")
       ->capture_default_str();
-  command->add_option("--phase", flags->phase, "forward, backward or decode")
-      ->check(CLI::IsMember({"forward", "backward", "decode"}))
+  command->add_option("--phase", flags->phase, "forward, backward, decode or forward_sm90")
+      ->check(CLI::IsMember(phaseNames()))
       ->capture_default_str();
   flags->structure.addTo(*command);
   command->add_option("--emit", flags->emit, "mask, derived, attn, cuda, ptx, cubin or resources")

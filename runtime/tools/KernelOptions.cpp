@@ -4,17 +4,20 @@
 
 namespace maskjit {
 
-const char *phaseName(Phase phase) {
-  return phase == Phase::Forward ? "forward" : phase == Phase::Backward ? "backward" : "decode";
-}
-
 const char *dtypeName(DType dtype) { return dtype == DType::BF16 ? "bf16" : dtype == DType::F16 ? "f16" : "f32"; }
 
 std::optional<Phase> phaseNamed(const std::string &name) {
-  for (Phase phase : {Phase::Forward, Phase::Backward, Phase::Decode})
+  for (Phase phase : kPhases)
     if (name == phaseName(phase))
       return phase;
   return std::nullopt;
+}
+
+std::vector<std::string> phaseNames() {
+  std::vector<std::string> names;
+  for (Phase phase : kPhases)
+    names.push_back(phaseName(phase));
+  return names;
 }
 
 void StructureOptions::addTo(CLI::App &command) {

@@ -6,10 +6,11 @@
 
 namespace maskjit {
 
-const char *phaseName(Phase phase);
 /// "bf16", "f16", "f32".
 const char *dtypeName(DType dtype);
 std::optional<Phase> phaseNamed(const std::string &name);
+/// The names of all phases.
+std::vector<std::string> phaseNames();
 
 /// --head-dim, --group and --dtype; the caller adds the options for architectures and phases that it needs.
 struct StructureOptions {

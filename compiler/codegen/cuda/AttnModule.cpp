@@ -58,6 +58,7 @@ static void appendKernel(ModuleOp module, const Mask &mask, const KernelSpec &sp
   Operation *op = nullptr;
   switch (spec.phase) {
   case Phase::Forward:
+  case Phase::ForwardSm90:
     op = attn::ForwardOp::create(builder, loc, TypeRange{tensor, rows}, symbol, scale, all[0], all[1], all[2], params,
                                  all.back(), attn::ScheduleAttr());
     break;

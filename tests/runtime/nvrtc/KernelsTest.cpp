@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Generated kernels through NVRTC, for architectures whether or not this machine has them.
+#include "runtime/cache/CompileAhead.h"
 #include "runtime/cache/CompileCounter.h"
 #include "runtime/cache/KernelCache.h"
 #include <gmock/gmock.h>
@@ -58,8 +59,9 @@ protected:
 TEST_F(Kernels, CompileForEveryArchitectureAndPhase) {
   std::vector<std::pair<Mask, KernelSpec>> jobs;
   for (const std::string &arch : architectures())
-    for (Phase phase : {Phase::Forward, Phase::Backward, Phase::Decode})
-      jobs.push_back({shipped("gpt_oss_sliding"), spec(phase, arch)});
+    for (Phase phase : kPhases)
+      if (hasKernel(shipped("gpt_oss_sliding"), spec(phase, arch)))
+        jobs.push_back({shipped("gpt_oss_sliding"), spec(phase, arch)});
   compileAll(jobs, [](const KernelImage &kernel, const KernelSpec &of) {
     ASSERT_EQ(kernel.resources.size(), kernel.entries.size());
     for (size_t i = 0; i < kernel.entries.size(); ++i) {
@@ -99,6 +101,16 @@ TEST(Key, IsTheStructure) {
   EXPECT_NE(*cudaKey(shipped("causal"), spec(Phase::Forward, "sm_90a")), key);
 }
 
+TEST(Key, HoppersOwnForwardStandsApart) {
+  const Mask window = shipped("sliding_window");
+  EXPECT_TRUE(hasKernel(window, spec(Phase::ForwardSm90, "sm_90a")));
+  EXPECT_TRUE(hasKernel(window, spec(Phase::ForwardSm90, "sm_90a", 128)));
+  EXPECT_FALSE(hasKernel(window, spec(Phase::ForwardSm90, "sm_90a", 96)));
+  EXPECT_FALSE(hasKernel(window, spec(Phase::ForwardSm90, "sm_100")));
+  EXPECT_FALSE(hasKernel(shipped("alibi"), spec(Phase::ForwardSm90, "sm_90a")));
+  EXPECT_NE(*cudaKey(window, spec(Phase::ForwardSm90, "sm_90a")), *cudaKey(window, spec(Phase::Forward, "sm_90a")));
+}
+
 TEST(Key, DoesNotKnowNamesAndRunTimeValues) {
   const KernelSpec of = spec(Phase::Forward, "sm_90a");
   auto keyOf = [&](const char *text) { return *cudaKey(*Mask::parse(text, "m.mask"), of); };
@@ -118,6 +130,9 @@ TEST(Key, RefusesWhatHasNoKernel) {
   EXPECT_THAT(cudaKey(mask, spec(Phase::Forward, "sm_70")).error().message,
               HasSubstr("no kernels for architecture 'sm_70'"));
   EXPECT_THAT(cudaKey(mask, spec(Phase::Forward, "sm_90a", 80)).error().message, HasSubstr("head dim 80"));
+  EXPECT_THAT(cudaKey(mask, spec(Phase::ForwardSm90, "sm_80")).error().message, HasSubstr("use forward"));
+  EXPECT_THAT(cudaKey(shipped("softcap"), spec(Phase::ForwardSm90, "sm_90a")).error().message,
+              HasSubstr("mask softcap has a score clause"));
 }
 
 class KernelCacheTest : public Kernels {
@@ -173,4 +188,29 @@ TEST_F(KernelCacheTest, AKernelThatCannotBeKeptIsUsedAllTheSame) {
   KernelCache cache{DiskCache("/proc/maskjit")};
   EXPECT_TRUE(cache.get(shipped("causal"), spec(Phase::Decode, "sm_80")));
   EXPECT_THAT(cache.storeFailure(), HasSubstr("/proc/maskjit"));
+}
+
+TEST_F(KernelCacheTest, KernelsCompiledAheadAreFoundLater) {
+  KernelCache cache{DiskCache(folder)};
+  const int64_t before = compilations();
+  const KernelSpec of = spec(Phase::Decode, "sm_80", 32), refused = spec(Phase::Decode, "sm_80", 80);
+  CompileAhead ahead({{shipped("causal"), refused}, {shipped("causal"), of}, {shipped("chunked"), of}}, 2, cache);
+  ASSERT_TRUE(cache.get(shipped("chunked"), of)); // waits for it, or makes it first
+  ahead.wait();
+  EXPECT_EQ(compilations(), before + 2);
+  ASSERT_TRUE(cache.get(shipped("causal"), of));
+  EXPECT_EQ(compilations(), before + 2);
+  EXPECT_THAT(cache.get(shipped("causal"), refused).error().message, HasSubstr("head dim 80"));
+}
+
+TEST_F(KernelCacheTest, CompilingAheadStopsWithItsOwner) {
+  KernelCache cache{DiskCache(folder)};
+  std::vector<CompileAhead::Job> jobs;
+  for (const std::string &name : Mask::shipped())
+    jobs.push_back({shipped(name), spec(Phase::Decode, "sm_80", 32)});
+  const int64_t before = compilations();
+  {
+    const CompileAhead ahead(jobs, 1, cache);
+  }
+  EXPECT_LE(compilations(), before + 1); // the one that had begun
 }
