@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Generation of a batch of sequences with a KV cache: prefill, then a token a step until every sequence has stopped.
+// Generation of sequences with a KV cache: prefill, then a token a step until every sequence has stopped.
 #pragma once
 #include "model/GptOss.h"
 #include "model/Sampling.h"
@@ -16,6 +16,9 @@ struct GenerateOptions {
   /// The number that stands for each prompt in the random draws. Empty: 0, 1, 2, ... Equal numbers under the same seed
   /// draw the same, so give every sequence of a run its own.
   std::vector<uint64_t> sequences;
+  int64_t slots = 256;          // sequences that run at once; the others wait for one to end
+  int64_t prefillTokens = 4096; // of prompts, computed at once; longer ones come in pieces
+  int64_t cacheTokens = 0;      // that full layers have memory for; 0: enough for all slots
 };
 
 struct Generation {
@@ -28,7 +31,7 @@ struct Generation {
 using TokenCallback = std::function<bool(size_t prompt, int64_t token, float logProb)>;
 
 /// Prompts are token ids, each not empty. Results in the order of prompts. A sequence's tokens depend on its own
-/// prompt, seed and number; sequences that have stopped are dropped from the following steps.
+/// prompt, seed and number; a sequence that has stopped makes room for the next.
 std::vector<Generation> generate(const GptOss &model, const std::vector<std::vector<int64_t>> &prompts,
                                  const GenerateOptions &options, const TokenCallback &callback = {});
 

@@ -91,9 +91,6 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
   at::AutoGradMode mode(gradients);
   const Config &config = impl->config;
   const Rows rows(batch, config, impl->device, cache);
-  TORCH_CHECK(!cache || cache->written + rows.longest <= cache->capacity, "the KV cache has room for ",
-              cache ? cache->capacity : 0, " tokens a sequence and holds ", cache ? cache->written : 0, "; ",
-              rows.longest, " more do not fit");
   const AttentionPlan attention(rows, impl->rope, config, impl->device, cache);
   const Lora *lora = adapterEnabled ? adapter.get() : nullptr;
   HiddenStates out;
@@ -113,7 +110,7 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
     if (options.layers)
       out.layers.push_back(rows.unpack(x));
   }
-  attention.finish();
+  attention.finish(batch);
   out.last = rows.unpack(rmsNorm(x, impl->weights.norm, config.rmsNormEps).to(impl->dtype));
   return out;
 }

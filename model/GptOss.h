@@ -14,10 +14,11 @@ namespace maskjit {
 
 /// Tokens of a batch; each row's real tokens are contiguous (padding left, right or both).
 struct Batch {
-  at::Tensor inputIds;      // [B, T] int64
-  at::Tensor attentionMask; // [B, T] int64, 1 on real tokens; undefined: all real
-  at::Tensor documents;     // [T] or [B, T] int32, sorted document ids of packed rows; undefined: one document a row
-  at::Tensor positionIds;   // [B, T] int64; undefined: counted from each row's (document's) first real token
+  at::Tensor inputIds;        // [B, T] int64
+  at::Tensor attentionMask;   // [B, T] int64, 1 on real tokens; undefined: all real
+  at::Tensor documents;       // [T] or [B, T] int32, sorted document ids of packed rows; undefined: one document a row
+  at::Tensor positionIds;     // [B, T] int64; undefined: counted from each row's (document's) first real token
+  std::vector<int64_t> slots; // of the KV cache that each row goes on in; empty: row i in slot i
 };
 
 /// What the layers leave; zeros where padding is.

@@ -81,12 +81,30 @@ void checkBatch(const Batch &batch, const Config &config, const KvCache *cache) 
               "document_ids: expected [T] or [B, T] of input_ids, ", batch.inputIds.sizes(), ", got ",
               documents.defined() ? documents.sizes() : at::IntArrayRef());
   TORCH_CHECK(!documents.defined() || !cache, "document_ids: packed rows cannot be appended to a KV cache");
-  TORCH_CHECK(!cache || cache->batch() == batch.inputIds.size(0), "input_ids: the KV cache holds ",
-              cache ? cache->batch() : 0, " sequences, got ", batch.inputIds.size(0));
+  TORCH_CHECK(cache || batch.slots.empty(), "slots: there is no KV cache that they could be slots of");
+  if (cache && batch.slots.empty())
+    TORCH_CHECK(cache->slots() == batch.inputIds.size(0), "input_ids: the KV cache holds ", cache->slots(),
+                " sequences, got ", batch.inputIds.size(0));
+  TORCH_CHECK(batch.slots.empty() || int64_t(batch.slots.size()) == batch.inputIds.size(0), "slots: expected one for ",
+              "each of ", batch.inputIds.size(0), " rows, got ", batch.slots.size());
+  for (int64_t slot : batch.slots)
+    TORCH_CHECK(slot >= 0 && slot < cache->slots(), "slots: expected numbers in 0..", cache->slots() - 1, ", got ",
+                slot);
   if (batch.inputIds.is_cpu()) { // on a GPU the check would wait for it; the embedding checks there
     const int64_t low = batch.inputIds.min().item<int64_t>(), high = batch.inputIds.max().item<int64_t>();
     TORCH_CHECK(low >= 0 && high < config.vocabSize, "input_ids: expected ids in 0..", config.vocabSize - 1, ", got ",
                 low < 0 ? low : high);
+  }
+}
+
+/// Every row's new tokens have to fit into its slot.
+void checkRoom(const Batch &batch, const std::vector<int64_t> &added, const KvCache &cache) {
+  for (size_t row = 0; row < added.size(); ++row) {
+    const int64_t slot = batch.slots.empty() ? int64_t(row) : batch.slots[row];
+    TORCH_CHECK(cache.held(slot) + added[row] <= cache.room(slot), "the KV cache has room for ", cache.room(slot),
+                " tokens in slot ", slot, " and holds ", cache.held(slot), "; ", added[row], " more do not fit");
+    TORCH_CHECK(added[row] <= cache.atOnce(slot), "slot ", slot, " of the KV cache takes ", cache.atOnce(slot),
+                " tokens at once, got ", added[row], "; its sliding layers keep no more than the window beside them");
   }
 }
 
@@ -134,7 +152,7 @@ template <class T> at::Tensor toDevice(const std::vector<T> &values, at::Device 
 
 Rows::Rows(const Batch &batch, const Config &config, at::Device device, const KvCache *cache) {
   checkBatch(batch, config, cache);
-  B = batch.inputIds.size(0), T = batch.inputIds.size(1), L = T, n = B * T, longest = T;
+  B = batch.inputIds.size(0), T = batch.inputIds.size(1), L = T, n = B * T;
   std::vector<std::pair<int64_t, int64_t>> spans(B, {0, T});
   bool padded = false;
   if (batch.attentionMask.defined()) {
@@ -147,7 +165,14 @@ Rows::Rows(const Batch &batch, const Config &config, at::Device device, const Kv
     }
     TORCH_CHECK(n > 0, "attention_mask: there is no real token in the batch");
     padded = n != B * T;
-    longest = L;
+  }
+  for (const std::pair<int64_t, int64_t> &span : spans)
+    added.push_back(span.second);
+  if (cache) {
+    checkRoom(batch, added, *cache);
+    if (!batch.slots.empty())
+      slotIndex = toDevice(batch.slots, device);
+    cached = ofSlots(cache->length);
   }
   const at::Tensor ids = batch.inputIds.to(device);
   if (padded || batch.documents.defined()) {
@@ -173,11 +198,18 @@ Rows::Rows(const Batch &batch, const Config &config, at::Device device, const Kv
   }
   this->ids = pack(ids);
   if (cache) {
-    places = places + cache->length.to(at::kLong).index_select(0, sequences);
+    places = places + cached.to(at::kLong).index_select(0, sequences);
     positions = places;
   }
   if (batch.positionIds.defined())
     positions = pack(batch.positionIds.to(device, at::kLong));
+}
+
+void Rows::toSlots(at::Tensor &x, const at::Tensor &values) const {
+  if (slotIndex.defined())
+    x.index_copy_(0, slotIndex, values);
+  else
+    x.copy_(values);
 }
 
 at::Tensor Rows::pack(const at::Tensor &x) const {

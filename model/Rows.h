@@ -21,7 +21,13 @@ public:
   at::Tensor documents; // [B, length] int32, or undefined
   at::Tensor sequences; // [N] int64: the sequence of each row; only with a cache
   at::Tensor places;    // [N] int64: index of each row in its sequence, keys in the cache counted; only with a cache
-  int64_t longest = 0;  // real tokens of the longest sequence
+  at::Tensor cached;    // [B] int32: keys in the cache before these; only with a cache
+  std::vector<int64_t> added; // [B] real tokens, as the host knows them
+
+  /// Rows of the cache's `x` [slots, ...] that belong to the batch's rows.
+  at::Tensor ofSlots(const at::Tensor &x) const { return slotIndex.defined() ? x.index_select(0, slotIndex) : x; }
+  /// Writes `values` [B, ...] to these rows of x.
+  void toSlots(at::Tensor &x, const at::Tensor &values) const;
 
   /// [B, T, ...] -> [N, ...]: drops the padding.
   at::Tensor pack(const at::Tensor &x) const;
@@ -36,6 +42,7 @@ private:
   int64_t B = 0, T = 0, L = 0, n = 0;
   at::Tensor callerSlots;  // [N]: place of each row in [B * T]; undefined: there is no padding
   at::Tensor alignedSlots; // [N]: place of each row in [B * length]
+  at::Tensor slotIndex;    // [B]: the batch's slots of the cache; undefined: all of them in order
   at::Tensor slotRows;     // [B * length]: row of each place; row 0 past a sequence's end
 };
 

@@ -31,9 +31,16 @@ AttentionPlan::AttentionPlan(const Rows &rows, const Rope &rope, const Config &c
   slidingParams = {window};
   if (!cache)
     return;
-  fullParams = {cache->length}, slidingParams = {window, cache->length};
-  lengths = cache->length + rows.lengths;
-  std::tie(pages, slots) = cache->locate(rows.sequences, rows.places);
+  fullParams = {rows.cached}, slidingParams = {window, rows.cached};
+  lengths = rows.cached + rows.lengths;
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    if (Places &places = config.sliding[layer] ? slidingPlaces : fullPlaces; !places.pageTable.defined())
+      places = placesOf(cache->pageTable(layer));
+}
+
+AttentionPlan::Places AttentionPlan::placesOf(const at::Tensor &pageTable) const {
+  const at::Tensor table = rows.ofSlots(pageTable);
+  return {table, cache->locate(table, rows.sequences, rows.places)};
 }
 
 at::Tensor AttentionPlan::attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t layer,
@@ -42,8 +49,9 @@ at::Tensor AttentionPlan::attend(const at::Tensor &q, const at::Tensor &k, const
   const std::vector<at::Tensor> &params = config.sliding[layer] ? slidingParams : fullParams;
   if (!cache)
     return std::get<0>(attention(rows.align(q), rows.align(k), rows.align(v), sinks, mask, params));
-  cache->write(layer, k, v, pages, slots);
-  return std::get<0>(attention_cached(rows.align(q), cache->k[layer], cache->v[layer], cache->pageTable, lengths, sinks,
+  const Places &places = config.sliding[layer] ? slidingPlaces : fullPlaces;
+  cache->write(layer, k, v, places.fresh);
+  return std::get<0>(attention_cached(rows.align(q), cache->k[layer], cache->v[layer], places.pageTable, lengths, sinks,
                                       mask, params));
 }
 
@@ -60,11 +68,12 @@ at::Tensor AttentionPlan::run(const at::Tensor &x, int64_t layer, const LayerWei
   return project(rows.flatten(out), weights.oWeight, weights.oBias, factors("o_proj"), scaling);
 }
 
-void AttentionPlan::finish() const {
+void AttentionPlan::finish(const Batch &batch) const {
   if (!cache)
     return;
-  cache->length = lengths;
-  cache->written += rows.longest;
+  rows.toSlots(cache->length, lengths);
+  for (size_t row = 0; row < rows.added.size(); ++row)
+    cache->advance(batch.slots.empty() ? int64_t(row) : batch.slots[row], rows.added[row]);
 }
 
 } // namespace maskjit

@@ -19,9 +19,15 @@ public:
   /// x [N, hidden], normalised -> [N, hidden]. With a cache the layer's keys and values are appended to it.
   at::Tensor run(const at::Tensor &x, int64_t layer, const LayerWeights &weights, const Lora *lora) const;
   /// Counts the tokens that all layers have appended.
-  void finish() const;
+  void finish(const Batch &batch) const;
 
 private:
+  /// Where the layers of one kind have their keys.
+  struct Places {
+    at::Tensor pageTable;
+    std::pair<at::Tensor, at::Tensor> fresh; // of the new tokens
+  };
+  Places placesOf(const at::Tensor &pageTable) const;
   at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t layer,
                     const at::Tensor &sinks) const;
 
@@ -31,7 +37,8 @@ private:
   RopeAngles angles;
   std::string fullMask, slidingMask;
   std::vector<at::Tensor> fullParams, slidingParams;
-  at::Tensor pages, slots, lengths; // where the new tokens go; [B] keys in the cache with them
+  at::Tensor lengths; // [B] keys in the cache, the new ones counted
+  Places fullPlaces, slidingPlaces;
 };
 
 /// x W^T + b, and scaling * x A^T B^T where there are factors.

@@ -154,7 +154,7 @@ TEST(GptOss, RefusesBatchesThatDoNotFit) {
               HasSubstr("document_ids: expected ascending ids in 0..268435455, got 0 at row 0, column 2"));
   KvCache cache(model->config(), 2, 3, at::kCPU, at::kFloat);
   EXPECT_THAT(messageOf([&] { model->forward(good, &cache); }),
-              HasSubstr("has room for 3 tokens a sequence and holds 0"));
+              HasSubstr("has room for 3 tokens in slot 0 and holds 0; 4 more do not fit"));
 }
 
 TEST(GptOss, RefusesBfloat16OnTheCpu) {
