@@ -79,6 +79,10 @@ const char *const kStart[] = {"open",         "openat",
                               "fstatfs",      "fadvise64",
                               "pwrite64",     "umask"};
 
+/// What a zygote needs besides, to give a child its channel and to reap it.
+const char *const kZygoteStart[] = {"recvfrom", "recvmsg",    "sendto",           "wait4",
+                                    "kill",     "pidfd_open", "sched_setaffinity"};
+
 /// What only an escape or a cheat asks for.
 const char *const kForbidden[] = {
     // network and other sockets
@@ -159,9 +163,8 @@ scmp_arg_cmp masked(unsigned argument, uint64_t mask, uint64_t value) {
 /// Calls with arguments that both filters judge.
 void addChecked(Builder &filter, const SandboxOptions &options, bool final) {
   // F_SETOWN would direct SIGIO at other processes, F_SETPIPE_SZ would hold kernel memory.
-  for (int command : {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD})
-    if (!final || (command != F_DUPFD && command != F_DUPFD_CLOEXEC))
-      filter.allow("fcntl", {equals(1, static_cast<uint64_t>(command))});
+  for (int command : {F_DUPFD_CLOEXEC, F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL})
+    filter.allow("fcntl", {equals(1, static_cast<uint64_t>(command))});
   if (final && options.profile == SandboxProfile::Interpreter) {
     filter.allow("mmap", {masked(2, PROT_EXEC, 0)});
     filter.allow("mprotect", {masked(2, PROT_EXEC, 0)});
@@ -179,7 +182,7 @@ void addChecked(Builder &filter, const SandboxOptions &options, bool final) {
 
 } // namespace
 
-Result<Filters> buildFilters(const SandboxOptions &options) {
+Result<Filters> buildFilters(const SandboxOptions &options, bool zygote) {
   Filters filters;
   for (bool final : {false, true}) {
     Builder filter;
@@ -194,15 +197,21 @@ Result<Filters> buildFilters(const SandboxOptions &options) {
         filter.allow("prctl", {equals(0, static_cast<uint64_t>(option))});
     }
     addChecked(filter, options, final);
-    for (const char *name : kForbidden)
-      if (std::string_view(name) != "clone")
-        filter.add(SCMP_ACT_TRAP, name);
-    if (options.limits.processes > 1)
+    std::set<std::string> forbidden(std::begin(kForbidden), std::end(kForbidden));
+    if (zygote && !final) {
+      for (const char *name : kZygoteStart)
+        forbidden.erase(name), filter.allow(name);
+      forbidden.erase("clone");
+      filter.allow("clone", {masked(0, ~uint64_t(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | 0xff), 0)});
+      filter.allow("prctl", {equals(0, PR_SET_PDEATHSIG)});
+      filter.allow("prlimit64", {equals(0, 0)});
+    }
+    if (options.limits.processes > 1 && forbidden.erase("clone"))
       filter.add(SCMP_ACT_TRAP, "clone", {masked(0, CLONE_THREAD, 0)});
-    else
-      filter.add(SCMP_ACT_TRAP, "clone");
     if (final)
-      filter.add(SCMP_ACT_TRAP, "execve");
+      forbidden.insert("execve");
+    for (const std::string &name : forbidden)
+      filter.add(SCMP_ACT_TRAP, name.c_str());
     Result<std::string> bytes = filter.finish();
     if (!bytes)
       return bytes.error();

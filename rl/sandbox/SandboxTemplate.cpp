@@ -31,7 +31,7 @@ static Result<void> check(const SandboxOptions &options) {
   return {};
 }
 
-Result<SandboxTemplate> SandboxTemplate::create(SandboxOptions options) {
+Result<SandboxTemplate> SandboxTemplate::create(SandboxOptions options, bool zygote) {
   if (Result<void> checked = check(options); !checked)
     return checked.error();
   Result<std::vector<std::string>> libraries = sharedLibrariesOf(options.argv[0]);
@@ -54,7 +54,7 @@ Result<SandboxTemplate> SandboxTemplate::create(SandboxOptions options) {
   for (const std::string &file : files)
     if (std::find(options.files.begin(), options.files.end(), file) == options.files.end())
       options.files.push_back(file);
-  const Result<Filters> filters = buildFilters(options);
+  const Result<Filters> filters = buildFilters(options, zygote);
   if (!filters)
     return filters.error();
   spec.argv = options.argv;
@@ -63,6 +63,7 @@ Result<SandboxTemplate> SandboxTemplate::create(SandboxOptions options) {
   spec.layers = options.layers;
   spec.limits = options.limits;
   spec.messages = options.channel == SandboxChannel::Messages;
+  spec.zygote = zygote;
   spec.cpu = options.cpu;
   spec.startFilter = filters->start;
   spec.finalFilter = filters->final;

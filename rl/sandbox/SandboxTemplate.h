@@ -9,7 +9,8 @@ namespace maskjit::rl {
 class SandboxTemplate {
 public:
   /// Adds what every worker needs to options.files: the program, its shared libraries, the lock-down library.
-  static Result<SandboxTemplate> create(SandboxOptions options);
+  /// `zygote`: of a worker that forks others, see Zygote.h.
+  static Result<SandboxTemplate> create(SandboxOptions options, bool zygote = false);
 
   const SandboxOptions &options() const { return shared->options; }
   const std::string &program() const { return shared->program; } // maskjit-sandbox

@@ -10,6 +10,7 @@
 namespace maskjit::rl {
 
 class SandboxTemplate; // SandboxTemplate.h
+class WorkerLink;
 
 enum class WorkerEnd {
   Timeout,   // no answer in time; killed
@@ -80,9 +81,9 @@ public:
   void pinTo(int cpu);
 
 private:
-  struct State;
-  explicit SandboxedProcess(std::unique_ptr<State> state);
-  std::unique_ptr<State> state;
+  friend class Zygote;
+  explicit SandboxedProcess(std::unique_ptr<WorkerLink> link);
+  std::unique_ptr<WorkerLink> link;
 };
 
 } // namespace maskjit::rl

@@ -21,6 +21,7 @@ std::string SandboxSpec::encode() const {
                    {"cpuSeconds", limits.cpuSeconds},
                    {"processes", limits.processes},
                    {"messages", messages},
+                   {"zygote", zygote},
                    {"cpu", cpu},
                    {"lockdown", lockdown},
                    {"startFilter", binary(startFilter)},
@@ -42,6 +43,7 @@ SandboxSpec SandboxSpec::decode(const std::string &bytes) {
   document.at("cpuSeconds").get_to(spec.limits.cpuSeconds);
   document.at("processes").get_to(spec.limits.processes);
   document.at("messages").get_to(spec.messages);
+  document.at("zygote").get_to(spec.zygote);
   document.at("cpu").get_to(spec.cpu);
   document.at("lockdown").get_to(spec.lockdown);
   spec.startFilter = text(document.at("startFilter"));

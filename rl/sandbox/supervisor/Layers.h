@@ -17,7 +17,7 @@ Result<void> forbidNewPrivileges();
 /// Becomes the identity without privileges; `files` must stay readable to it. Without a user namespace an ordinary user
 /// keeps its own.
 Result<void> dropPrivileges(const std::vector<std::string> &files);
-Result<void> setLimits(const SandboxLimits &limits, bool ownUserNamespace);
+Result<void> setLimits(const SandboxSpec &spec);
 
 /// Of the worker, inside its namespace, and outside where the parent is root: Debian's nobody.
 constexpr unsigned kNobody = 65534;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Identity, capabilities and limits of a worker.
+#include "rl/sandbox/lockdown/Protocol.h"
 #include "rl/sandbox/supervisor/Layers.h"
 #include <cerrno>
 #include <cmath>
@@ -102,17 +103,19 @@ static bool limit(int resource, rlim_t most) {
   return setrlimit(static_cast<__rlimit_resource_t>(resource), &wanted) == 0;
 }
 
-Result<void> setLimits(const SandboxLimits &limits, bool ownUserNamespace) {
-  const rlim_t seconds = static_cast<rlim_t>(std::ceil(limits.cpuSeconds));
+Result<void> setLimits(const SandboxSpec &spec) {
+  const rlim_t children = spec.zygote ? kZygoteChildren : 0;
   // The kernel counts processes by user and user namespace: without one, workers and the user's other programs would
   // be counted together. The filters, which refuse to make any, hold there.
-  const bool processes = !ownUserNamespace || limit(RLIMIT_NPROC, static_cast<rlim_t>(limits.processes));
+  const bool counted = spec.layers.count(SandboxLayer::UserNamespace) != 0;
+  const rlim_t processes = static_cast<rlim_t>(spec.limits.processes) + children;
   constexpr rlim_t kDescriptors = 64;
-  const bool rest = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MEMLOCK, 0) &&
-                    limit(RLIMIT_MSGQUEUE, 0) && limit(RLIMIT_NICE, 0) && limit(RLIMIT_RTPRIO, 0) &&
-                    limit(RLIMIT_NOFILE, kDescriptors) && limit(RLIMIT_CPU, seconds) &&
-                    (limits.memoryBytes == 0 || limit(RLIMIT_AS, limits.memoryBytes));
-  if (!processes || !rest)
+  // A zygote lives as long as its pool: its children set their CPU time themselves.
+  const rlim_t seconds = spec.zygote ? RLIM_INFINITY : static_cast<rlim_t>(std::ceil(spec.limits.cpuSeconds));
+  const rlim_t memory = spec.limits.memoryBytes == 0 ? RLIM_INFINITY : spec.limits.memoryBytes;
+  if ((counted && !limit(RLIMIT_NPROC, processes)) || !limit(RLIMIT_CORE, 0) || !limit(RLIMIT_FSIZE, 0) ||
+      !limit(RLIMIT_MEMLOCK, 0) || !limit(RLIMIT_MSGQUEUE, 0) || !limit(RLIMIT_NICE, 0) || !limit(RLIMIT_RTPRIO, 0) ||
+      !limit(RLIMIT_NOFILE, kDescriptors + 2 * children) || !limit(RLIMIT_CPU, seconds) || !limit(RLIMIT_AS, memory))
     return systemError("rlimits");
   return {};
 }

@@ -5,6 +5,7 @@
 #include "rl/sandbox/lockdown/Protocol.h"
 #include "rl/sandbox/supervisor/Layers.h"
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,13 +26,16 @@ void tell(const SupervisorEvent &event, const std::string &text = "") {
   (void)!write(kSupervisorControl, packet.data(), packet.size());
 }
 
-Result<void> placeFilter(const SandboxSpec &spec) {
+/// What the lock-down library reads, on its descriptor.
+Result<void> placeLockdown(const SandboxSpec &spec) {
+  const LockdownHeader header = {spec.zygote ? 1u : 0u, static_cast<uint32_t>(std::ceil(spec.limits.cpuSeconds))};
+  std::string bytes(reinterpret_cast<const char *>(&header), sizeof header);
+  bytes += spec.finalFilter;
   const int file = memfd_create("filter", 0);
-  if (file < 0 ||
-      write(file, spec.finalFilter.data(), spec.finalFilter.size()) != static_cast<ssize_t>(spec.finalFilter.size()) ||
+  if (file < 0 || write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
       lseek(file, 0, SEEK_SET) != 0)
     return systemError("filter");
-  if (file != kFilter && (dup2(file, kFilter) < 0 || close(file) != 0))
+  if (file != kLockdown && (dup2(file, kLockdown) < 0 || close(file) != 0))
     return systemError("filter");
   return {};
 }
@@ -51,10 +55,12 @@ Result<void> arrangeDescriptors(const SandboxSpec &spec, int &report) {
     close(kRequests);
     close(kReplies);
   }
+  if (spec.zygote && dup2(kSupervisorZygote, kZygote) < 0)
+    return systemError("descriptors");
   if (!spec.lockdown.empty())
-    if (Result<void> placed = placeFilter(spec); !placed)
+    if (Result<void> placed = placeLockdown(spec); !placed)
       return placed;
-  const unsigned first = spec.lockdown.empty() ? kFilter : kFilter + 1;
+  const unsigned first = spec.zygote ? kZygote + 1 : spec.lockdown.empty() ? kLockdown : kLockdown + 1;
   if (syscall(SYS_close_range, first, report - 1, 0) != 0 || syscall(SYS_close_range, report + 1, ~0u, 0) != 0)
     return systemError("close_range");
   return {};
@@ -104,8 +110,9 @@ Result<void> installFilters(const SandboxSpec &spec) {
   if (!has(spec, SandboxLayer::Seccomp))
     return {};
   const size_t count = spec.startFilter.size() / sizeof(sock_filter);
+  // The children of a zygote have numbers of their own: each adds that filter itself, before it meets a candidate.
   if (installFilter(reinterpret_cast<const sock_filter *>(spec.startFilter.data()), count) != 0 ||
-      allowOnlyOwnSignals() != 0)
+      (!spec.zygote && allowOnlyOwnSignals() != 0))
     return systemError("seccomp");
   return {};
 }
@@ -123,7 +130,7 @@ Error becomeWorker(const SandboxSpec &spec, int mapped, int &report) {
     return arranged.error();
   if (has(spec,
           SandboxLayer::Rlimits)) // after the memory file of the filter was written: no file may grow from here on
-    if (Result<void> limited = setLimits(spec.limits, has(spec, SandboxLayer::UserNamespace)); !limited)
+    if (Result<void> limited = setLimits(spec); !limited)
       return limited.error();
   std::vector<char *> argv;
   for (const std::string &argument : spec.argv)
@@ -179,6 +186,33 @@ Result<StartedWorker> startWorker(const SandboxSpec &spec) {
   return Error{length > 0 ? std::string(text, static_cast<size_t>(length)) : "the worker ended before it began"};
 }
 
+/// Waits for the worker's end or an order.
+static bool ended(const StartedWorker &worker) {
+  pollfd events[] = {{kSupervisorControl, POLLIN, 0}, {worker.pidfd, POLLIN, 0}};
+  while (poll(events, 2, -1) < 0 && errno == EINTR) {
+  }
+  return events[1].revents != 0;
+}
+
+/// False: the parent has no more to say, and the worker is killed.
+static bool obey(const StartedWorker &worker) {
+  SupervisorOrder order = {};
+  const ssize_t got = recv(kSupervisorControl, &order, sizeof order, 0);
+  if (got < 0 && errno == EINTR)
+    return true;
+  if (got <= 0) {
+    kill(worker.pid, SIGKILL);
+    return false;
+  }
+  if (got == sizeof order && order.kind == SupervisorOrder::Pin) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(order.value, &set);
+    sched_setaffinity(worker.pid, sizeof set, &set);
+  }
+  return true;
+}
+
 int supervise() {
   std::string bytes;
   char part[4096];
@@ -189,27 +223,23 @@ int supervise() {
   std::signal(SIGPIPE, SIG_IGN);
   const Result<StartedWorker> worker = startWorker(spec);
   if (!worker) {
-    tell({SupervisorEvent::Failed, 0, 0}, worker.error().message);
+    tell({SupervisorEvent::Failed}, worker.error().message);
     return 1;
   }
-  tell({SupervisorEvent::Started, worker->pid, 0});
   // The channel is the worker's alone: its end must be seen by the parent.
-  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, int(kSupervisorRequests), int(kSupervisorReplies),
-                         int(kSupervisorShared), int(kSupervisorSpec)})
+  for (int descriptor = 0; descriptor < kSupervisorControl; ++descriptor)
     close(descriptor);
-  pollfd events[] = {{kSupervisorControl, POLLIN, 0}, {worker->pidfd, POLLIN, 0}};
-  while (poll(events, 2, -1) < 0 && errno == EINTR) {
+  close(kSupervisorZygote);
+  while (!ended(*worker) && obey(*worker)) {
   }
-  if (!events[1].revents)
-    kill(worker->pid, SIGKILL);
   int status = 0;
   rusage usage = {};
   while (wait4(worker->pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
-  SupervisorEvent ended = {SupervisorEvent::Ended, worker->pid, status};
-  ended.cpuMicroseconds =
+  SupervisorEvent event = {SupervisorEvent::Ended, status};
+  event.cpuMicroseconds =
       (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-  tell(ended);
+  tell(event);
   return 0;
 }
 

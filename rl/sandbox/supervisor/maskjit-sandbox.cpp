@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
   socklen_t size = sizeof type;
   if (std::strcmp(command, "--supervise") == 0 &&
       getsockopt(kSupervisorControl, SOL_SOCKET, SO_TYPE, &type, &size) == 0) {
-    syscall(SYS_close_range, kSupervisorControl + 1, ~0u, 0);
+    syscall(SYS_close_range, kSupervisorZygote + 1, ~0u, 0);
     return supervise();
   }
   fmt::print(stderr, "maskjit-sandbox --probe   prints which layers of a sandbox this machine offers, as JSON\n"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The layers are probed once a program.
 #include "tests/rl/sandbox/Fixture.h"
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace maskjit::rl {
 
@@ -36,6 +39,19 @@ SandboxOptions pythonWorker(const std::string &source, Walls walls) {
   options.hidden = python->hidden;
   options.layers = layersOf(walls);
   return options;
+}
+
+std::vector<int> childrenOf(int parent) {
+  std::vector<int> children;
+  for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (name.find_first_not_of("0123456789") == std::string::npos && std::getline(file, line) &&
+        std::atoi(line.c_str() + line.rfind(')') + 4) == parent) // "pid (name) state parent"
+      children.push_back(std::stoi(name));
+  }
+  return children;
 }
 
 } // namespace maskjit::rl

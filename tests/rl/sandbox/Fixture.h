@@ -18,6 +18,9 @@ std::set<SandboxLayer> layersOf(Walls walls);
 /// A Python worker that runs `source`, which may call receive() -> bytes and reply(bytes).
 SandboxOptions pythonWorker(const std::string &source, Walls walls = Walls::All);
 
+/// The living processes whose parent is `parent`, zombies included.
+std::vector<int> childrenOf(int parent);
+
 #define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message
 
 } // namespace maskjit::rl
