@@ -60,7 +60,6 @@ WorkerLink::~WorkerLink() {
 
 /// No more words on the control socket make the supervisor kill the worker, reap it, and close the socket.
 void WorkerLink::end() {
-  ends.requests.reset();
   if (ends.control.number >= 0) {
     shutdown(ends.control.number, SHUT_WR);
     const Clock::time_point last = after(kEndSeconds);
@@ -74,6 +73,7 @@ void WorkerLink::end() {
     }
     ends.control.reset();
   }
+  ends.requests.reset(); // not before: a worker that reads on would only notice the end of its input
   if (supervisor < 0)
     return;
   // It leaves at once; one that waits for a worker in uninterruptible sleep is sent away.

@@ -21,6 +21,7 @@ namespace {
 struct Child {
   pid_t pid;
   int exit, control; // a descriptor that tells of its end, and its control socket
+  bool ending;       // killed; nothing more is said to it
 };
 Child children[kZygoteChildren];
 int childCount = 0;
@@ -89,11 +90,12 @@ void reap(int index) {
   children[index] = children[--childCount];
 }
 
-void obey(const Child &child) {
+void obey(Child &child) {
   SupervisorOrder order = {};
   const ssize_t got = recv(child.control, &order, sizeof order, MSG_DONTWAIT);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
     kill(child.pid, SIGKILL); // its end shows on child.exit
+    child.ending = true;
   } else if (got == sizeof order && order.kind == SupervisorOrder::Pin) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -113,7 +115,7 @@ void forkWorkers(uint32_t cpuSeconds) {
     const int known = childCount;
     for (int i = 0; i < known; ++i) {
       events[1 + 2 * i] = {children[i].exit, POLLIN, 0};
-      events[2 + 2 * i] = {children[i].control, POLLIN, 0};
+      events[2 + 2 * i] = {children[i].ending ? -1 : children[i].control, POLLIN, 0};
     }
     if (poll(events, 1 + 2 * static_cast<nfds_t>(known), -1) < 0)
       continue;
@@ -135,7 +137,7 @@ void forkWorkers(uint32_t cpuSeconds) {
       becomeChild(descriptors, count, cpuSeconds, zygote);
       return;
     }
-    Child child = {pid, pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1, descriptors[3]};
+    Child child = {pid, pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1, descriptors[3], false};
     for (int i = 0; i < count; ++i)
       if (i != 3)
         close(descriptors[i]);
