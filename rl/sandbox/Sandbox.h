@@ -79,8 +79,10 @@ struct SandboxOptions {
   SandboxLimits limits;
   SandboxProfile profile = SandboxProfile::Interpreter;
   SandboxChannel channel = SandboxChannel::Messages;
-  int cpu = -1;                  // processor to stay on; -1: any
-  size_t sharedBytes = 0;        // descriptor 5 is memory shared with the parent, of this size; 0: none
+  int cpu = -1;           // processor to stay on; -1: any
+  size_t sharedBytes = 0; // descriptor 5 is memory shared with the parent, of this size; 0: none
+  bool mapsAfterFirstRequest =
+      false; // the program looks at descriptor 5 only after its first read(3, ...): a pool may fork it
   std::set<SandboxLayer> layers; // those to apply: SandboxReport::active(), or fewer in tests
 };
 

@@ -7,7 +7,7 @@ namespace maskjit::rl {
 
 Result<void> WorkerPool::prepare() {
   if (options.channel == SandboxChannel::Messages && options.limits.processes == 1 &&
-      options.layers.count(SandboxLayer::Seccomp)) {
+      options.layers.count(SandboxLayer::Seccomp) && (options.sharedBytes == 0 || options.mapsAfterFirstRequest)) {
     Result<std::unique_ptr<Zygote>> started = Zygote::start(options);
     if (!started)
       return started.error();

@@ -67,9 +67,10 @@ TEST_P(Pool, SharedMemoryIsOfOneWorker) {
                                         "reply(memory[:4])\nmemory[:4] = b'mine'\nreceive()",
                                         GetParam());
   options.sharedBytes = 4096;
-  Result<std::unique_ptr<WorkerPool>> pool = WorkerPool::create(options, 1);
-  ASSERT_OK(pool);
-  for (int i = 0; i < 2; ++i) {
+  for (bool forked : {false, true}) {
+    options.mapsAfterFirstRequest = forked;
+    Result<std::unique_ptr<WorkerPool>> pool = WorkerPool::create(options, 1);
+    ASSERT_OK(pool);
     Result<SandboxedProcess> worker = (*pool)->take();
     ASSERT_OK(worker);
     std::memcpy(worker->shared(), "from", 4);
