@@ -130,6 +130,5 @@ def Attn_DecodeOp : Attn_Op<"decode", [AllTypesMatch<["query", "out"]>]> {
 }
 
 include "dialects/attn/AttnStep.td"
-include "dialects/attn/AttnExperts.td"
 
 #endif

@@ -60,7 +60,8 @@ Fault faultOf(const WorkerFailure &f) {
     Fault fault = faultOfSymbol(f.systemCall);
     if (fault.verdict == Verdict::Cheat)
       return fault;
-    return {Verdict::Cheat, kFiles, f.message};
+    // Nameless where all signals are blocked: the C library does so around the making of threads and processes alone.
+    return {Verdict::Cheat, f.systemCall.empty() ? kBackgroundWork : kFiles, f.message};
   }
   case WorkerEnd::Crashed:
   case WorkerEnd::Exited:

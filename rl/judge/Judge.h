@@ -2,9 +2,9 @@
 // Judges programs that multiply matrices: right or wrong, how fast, and whether they cheat.
 //
 // A program runs in a sandboxed worker that is taken to be hostile as a whole. It gets the inputs of one trial and
-// returns their product; clock, seeds and expected results stay here. The time of a trial runs from before the first
-// byte of its inputs is given away until the last byte of the product is back, and every product is compared with one
-// in double precision. Whatever a program does to its own process, only a right product earned in less time pays.
+// returns their product; clocks, seeds and expected results stay here. A trial lasts from before the first byte of its
+// inputs is given away until the last byte of the product is back, and every product is compared with one in double
+// precision. Whatever a program does to its own process, only a right product earned in less time pays.
 #pragma once
 #include "rl/judge/CounterMeasures.h"
 #include "rl/judge/Verdict.h"
@@ -21,7 +21,7 @@ struct MatmulShape {
 
 /// One run of the reference and one of the program, one after the other on the same core.
 struct Trial {
-  double referenceSeconds = 0, candidateSeconds = 0;
+  double referenceSeconds = 0, candidateSeconds = 0; // CPU time, by the kernel's accounts
   double error = 0; // largest error of an element over its bound: at most 1 where the product is right
 };
 

@@ -12,6 +12,8 @@
 namespace maskjit::rl {
 
 constexpr double kShortestClock = 1e-9; // a worker's own clock may say anything
+constexpr double kIdleSeconds = 2e-3;   // to send an answer and wait, with a page fault or two
+constexpr double kParallelRatio = 1.1;
 
 Result<std::unique_ptr<Lane>> Lane::create(const JudgeOptions &options, int cpu, const std::set<SandboxLayer> &layers) {
   std::unique_ptr<Lane> lane(new Lane(options, cpu));
@@ -63,6 +65,18 @@ std::optional<Fault> Lane::check(const Product &product, const CallOutcome &outc
   return diagnose(product, outcome.result, error, earlier, products.size() > 1);
 }
 
+/// A worker that is between calls waits in a read; and on one core it cannot use more CPU time than time goes by.
+static std::optional<Fault> checkIdle(const CallOutcome &outcome) {
+  if (outcome.idleSeconds > kIdleSeconds)
+    return Fault{Verdict::Cheat, kBackgroundWork,
+                 fmt::format("the worker computed for {:.3g} s while it had no call", outcome.idleSeconds)};
+  if (outcome.cpuSeconds > kParallelRatio * outcome.seconds + kIdleSeconds)
+    return Fault{Verdict::Cheat, kBackgroundWork,
+                 fmt::format("{:.3g} s of CPU time in a call of {:.3g} s: on more than one core", outcome.cpuSeconds,
+                             outcome.seconds)};
+  return std::nullopt;
+}
+
 std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<Trial> &trials) {
   const CounterMeasures &measures = options.counterMeasures;
   Element element = options.language == Language::Python ? Element::Double : Element::Float;
@@ -77,15 +91,19 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
     bool timed = i > 0, referenceFirst = i % 2 == 0;
     auto runReference = [&] {
       CallOutcome outcome = reference->call(product);
-      trial.referenceSeconds = measures.judgesClock ? outcome.seconds : outcome.workerSeconds;
+      trial.referenceSeconds = measures.judgesClock ? outcome.cpuSeconds : outcome.workerSeconds;
       return !outcome.fault;
     };
     if (timed && referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};
     CallOutcome outcome = worker.call(product, stale);
-    trial.candidateSeconds = measures.judgesClock ? outcome.seconds : std::max(outcome.workerSeconds, kShortestClock);
+    trial.candidateSeconds =
+        measures.judgesClock ? outcome.cpuSeconds : std::max(outcome.workerSeconds, kShortestClock);
     if (outcome.fault || measures.everyTrialVerified || !timed)
       if (std::optional<Fault> fault = check(product, outcome, trial.error))
+        return fault;
+    if (measures.idleWatched && timed)
+      if (std::optional<Fault> fault = checkIdle(outcome))
         return fault;
     if (timed && !referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};

@@ -14,7 +14,7 @@
 
 namespace maskjit::rl {
 
-constexpr double kFloatFactor = 8, kDoubleFactor = 64;
+constexpr double kFloatFactor = 4, kDoubleFactor = 64;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough for inputs that nobody may foresee without the seed.
 static uint64_t nextRandom(uint64_t &state) {

@@ -4,7 +4,7 @@
 // Bound of element (i, j):  kFactor sqrt(k) u |row i of A| |column j of B|   (Euclidean norms; u: the unit roundoff)
 // Rounding errors of k additions in any order add up like a random walk: sqrt(k) u of the norms bounds them with a
 // probability that no run will see fail (Higham and Mary, SIAM J. Sci. Comput. 41(5), 2019). The factor leaves room for
-// Strassen's algorithm, whose errors grow with each level of its recursion: 8 in float, where programs stop after a few
+// Strassen's algorithm, whose errors grow with each level of its recursion: 4 in float, where programs stop after a few
 // levels, and 64 in double, where Python's go down to single elements. bf16 or fp16 factors miss it by far.
 #pragma once
 #include "rl/judge/Judge.h"

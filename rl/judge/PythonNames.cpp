@@ -97,7 +97,6 @@ static const Table &events() {
       {"pickle", kEncodedSource},
       {"code", kEncodedSource},
       {"function", kEncodedSource},
-      {"cpython", kEncodedSource},
       {"open", kFiles},
       {"socket", kFiles},
       {"mmap", kFiles},
@@ -118,7 +117,6 @@ static const Table &events() {
       {"_thread", kBackgroundWork},
       {"time", kPatchedClock},
       {"import", kImportlib},
-      {"builtins", kStackFrames},
   };
   return table;
 }

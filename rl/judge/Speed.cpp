@@ -34,7 +34,9 @@ Speedup speedupOf(const std::vector<Trial> &trials, bool noiseTest) {
   Speedup s;
   s.median = quantile(ratios, 0.5);
   s.spread = (quantile(ratios, 0.75) - quantile(ratios, 0.25)) / 2 / s.median;
-  bool told = noiseTest ? quantile(ratios, 0.25) > 1 + kNoiseFloor : s.median > 1;
+  bool told = !noiseTest
+                  ? s.median > 1
+                  : quantile(ratios, 0.25) > 1 + kNoiseFloor && s.median > (1 + kNoiseFloor) * (1 + 2 * s.spread);
   s.gain = told ? s.median : 1;
   return s;
 }

@@ -10,8 +10,8 @@ struct Speedup {
   double gain = 1;               // the median where noise cannot explain it, else 1
 };
 
-/// A speedup is told from noise if the lower quartile of the ratios lies above 1 + kNoiseFloor: three of four trials
-/// were faster by more than two runs of one program differ on a busy machine. Without `noiseTest` any median counts.
+/// A speedup is told from noise if three of four ratios lie above 1 + kNoiseFloor, and so does the median less twice
+/// the spread. Without `noiseTest` any median above 1 counts.
 Speedup speedupOf(const std::vector<Trial> &trials, bool noiseTest);
 
 inline constexpr double kNoiseFloor = 0.05;

@@ -60,11 +60,6 @@ static const std::vector<Pattern> &pythonPatterns() {
         kStackFrames);
     p.emplace_back(R"(\b(__main__)\b)", kMainGlobals);
     p.emplace_back(R"(\b(async\s+def|await)\b)", kAsynchronous);
-    p.emplace_back(
-        R"(\bdef\s+(__getitem__|__iter__|__len__|__next__|__getattr__|__getattribute__|__class_getitem__)\b)",
-        kLazySequence);
-    p.emplace_back(R"(\bdef\s+(__(?:eq|ne|lt|le|gt|ge|sub|rsub|abs|float|array|hash|instancecheck)\w*__)\b)",
-                   kOverriddenOperators);
     return p;
   }();
   return patterns;

@@ -64,11 +64,25 @@ std::optional<Fault> Worker::load(const std::string &program) {
   if (std::optional<WorkerFailure> failure = process.send(message))
     return faultOf(*failure);
   expect(kReady, process.receive(timeoutSeconds), fault);
+  if (!fault)
+    charged = process.cpuSeconds().value_or(0);
   return fault;
 }
 
 CallOutcome Worker::call(const Product &product, const std::vector<double> *stale) {
-  return language == Language::Python ? callPython(product) : callNative(product, stale);
+  std::optional<double> before = process.cpuSeconds();
+  CallOutcome outcome = language == Language::Python ? callPython(product) : callNative(product, stale);
+  if (outcome.fault)
+    return outcome;
+  std::optional<double> after = process.cpuSeconds();
+  if (before && after) {
+    outcome.cpuSeconds = *after - charged;
+    outcome.idleSeconds = *before - charged;
+    charged = *after;
+  } else {
+    outcome.fault = Fault{Verdict::Error, 0, "the worker ended after its answer"};
+  }
+  return outcome;
 }
 
 CallOutcome Worker::callNative(const Product &product, const std::vector<double> *stale) {

@@ -2,10 +2,10 @@
 // One program in one sandboxed worker, as the judge sees it: loaded once, then called with fresh inputs, on the judge's
 // clock.
 //
-// The clock runs from before the first byte of the inputs is given away until the result is copied back. A program that
-// took over its worker could therefore do nothing earlier or later than any other. Handing over 256 x 256 floats takes
-// about 0.1 ms; it is part of the program's time and of the reference's, so that ratios come out a little too low,
-// never too high.
+// A call runs from before the first byte of the inputs is given away until the result is copied back: a program that
+// took over its worker could do nothing earlier or later than any other. Two clocks run, both out of its reach: the
+// judge's, and the kernel's account of the CPU time that the worker used since its last call. Ratios are of the second,
+// which other programs on the machine do not change; what a worker does between calls is charged to the next one.
 #pragma once
 #include "rl/judge/Cheats.h"
 #include "rl/judge/Product.h"
@@ -26,7 +26,9 @@ Fault faultOfSymbol(const std::string &name);
 
 struct CallOutcome {
   std::optional<Fault> fault;
-  double seconds = 0;       // by the judge's clock
+  double seconds = 0;       // by the judge's clock: from the inputs given away to the result copied back
+  double cpuSeconds = 0;    // CPU time from the end of the last call to the end of this one
+  double idleSeconds = 0;   // the part of it before this call began
   double workerSeconds = 0; // by the worker's own
   std::string result;
   std::string inputsAfter; // as the program left them; Python: only if asked for
@@ -53,6 +55,7 @@ private:
   MatmulShape shape;
   CounterMeasures measures;
   double timeoutSeconds;
+  double charged = 0; // CPU time up to the end of the last call
 };
 
 } // namespace maskjit::rl

@@ -34,6 +34,7 @@ static Result<void> fillNative(SandboxOptions &sandbox, const MatmulShape &s) {
   auto m = size_t(s.m), n = size_t(s.n), k = size_t(s.k);
   sandbox.argv = {*runner};
   sandbox.profile = SandboxProfile::Native;
+  sandbox.mapsAfterFirstRequest = true;
   sandbox.sharedBytes =
       protocol::SharedLayout(m * k * sizeof(float), k * n * sizeof(float), m * n * sizeof(float)).total;
   return {};

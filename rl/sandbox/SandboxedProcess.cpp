@@ -119,6 +119,7 @@ Reply SandboxedProcess::finish(double seconds) {
 }
 
 void SandboxedProcess::pinTo(int cpu) { link->pinTo(cpu); }
+std::optional<double> SandboxedProcess::cpuSeconds() { return link->cpuSeconds(kStartSeconds); }
 std::string SandboxedProcess::text() const { return link->text(); }
 void *SandboxedProcess::shared() const { return link->shared(); }
 

@@ -79,6 +79,9 @@ public:
   void *shared() const;
   /// Moves the worker to a processor.
   void pinTo(int cpu);
+  /// CPU time that it used so far with all its threads, by the kernel's accounts: other programs on the same core do
+  /// not change it, nor can the worker. std::nullopt: it is gone.
+  std::optional<double> cpuSeconds();
 
 private:
   friend class Zygote;

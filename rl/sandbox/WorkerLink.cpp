@@ -155,6 +155,8 @@ void WorkerLink::takeEvents() {
     std::memcpy(&event, packet, sizeof event);
     if (event.kind == SupervisorEvent::Ended)
       ended = event;
+    else if (event.kind == SupervisorEvent::CpuTime)
+      cpuMicroseconds = event.cpuMicroseconds;
     else
       fail(WorkerEnd::NotStarted,
            fmt::format("the sandbox could not be set up: {}",
@@ -273,6 +275,19 @@ WorkerLink::Clock::time_point WorkerLink::deadline(double seconds) {
 void WorkerLink::pinTo(int cpu) {
   const SupervisorOrder order = {SupervisorOrder::Pin, cpu};
   (void)!::send(ends.control.number, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+std::optional<double> WorkerLink::cpuSeconds(double seconds) {
+  const SupervisorOrder order = {SupervisorOrder::CpuTime, 0};
+  cpuMicroseconds.reset();
+  if (::send(ends.control.number, &order, sizeof order, MSG_NOSIGNAL) != sizeof order)
+    return std::nullopt;
+  const auto until = after(seconds);
+  while (!cpuMicroseconds && !over() && Clock::now() < until)
+    pump(until);
+  if (!cpuMicroseconds || *cpuMicroseconds < 0)
+    return std::nullopt;
+  return static_cast<double>(*cpuMicroseconds) / 1e6;
 }
 
 bool WorkerLink::endedWell() const {

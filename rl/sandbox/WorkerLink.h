@@ -33,6 +33,7 @@ public:
   Clock::time_point deadline(double seconds);
   void closeInput() { ends.requests.reset(); }
   void pinTo(int cpu);
+  std::optional<double> cpuSeconds(double seconds);
 
   bool endedWell() const;
   const std::string &text() const { return written; }
@@ -54,8 +55,9 @@ private:
   pid_t supervisor;
   const size_t sharedBytes;
   void *memory = nullptr;
-  std::string received, written; // from the reply channel, not yet handed out; from standard output and error
-  size_t total = 0;              // bytes of both
+  std::string received, written;          // from the reply channel, not yet handed out; from standard output and error
+  size_t total = 0;                       // bytes of both
+  std::optional<int64_t> cpuMicroseconds; // the supervisor's last answer
   std::optional<Clock::time_point> wallEnd;
   std::optional<Clock::time_point> closedSince; // it closed its channel, and lives so far
   std::optional<SupervisorEvent> ended;

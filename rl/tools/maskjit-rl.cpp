@@ -32,6 +32,8 @@ int main(int argc, char **argv) {
   maskjit::rl::addSftCommand(app, session);
   maskjit::rl::addTrainCommand(app, session);
   maskjit::rl::addEvalCommand(app, session);
+  maskjit::rl::addJudgeCommand(app, session);
+  maskjit::rl::addAuditCommand(app, session);
   maskjit::addGenerateCommand(app);
   maskjit::addLogitsCommand(app);
   std::signal(SIGINT, onInterrupt);

@@ -162,8 +162,10 @@ std::string ObjectFile::bind(Layout &l, bool (*mayUse)(std::string_view), std::s
       }
       outside[i] = true;
       l.addresses[i] = static_cast<char *>(dlsym(RTLD_DEFAULT, name.c_str()));
-      if (!l.addresses[i] && ELF64_ST_BIND(s.st_info) != STB_WEAK && name != "_GLOBAL_OFFSET_TABLE_")
+      if (!l.addresses[i] && ELF64_ST_BIND(s.st_info) != STB_WEAK && name != "_GLOBAL_OFFSET_TABLE_") {
+        withheld = name;
         return "undefined symbol: " + name;
+      }
     } else if (s.st_shndx < l.sections.size() && l.placed[s.st_shndx]) {
       l.addresses[i] = l.placed[s.st_shndx] + s.st_value;
       if (ELF64_ST_TYPE(s.st_info) == STT_FUNC && ELF64_ST_BIND(s.st_info) != STB_LOCAL)

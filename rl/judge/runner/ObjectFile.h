@@ -12,7 +12,7 @@ class ObjectFile {
 public:
   /// Maps the sections of an x86-64 ELF object of position-independent code and binds it to the symbols of this process
   /// that `mayUse` (all: nullptr). Constructors do not run. The code stays for good. Returns an empty text, or what is
-  /// wrong; `withheld` is then the symbol that mayUse refused, if that was it.
+  /// wrong; `withheld` is then the symbol that mayUse refused or that nobody defines, if that was it.
   std::string load(std::string_view object, bool (*mayUse)(std::string_view name), std::string &withheld);
   /// nullptr: it defines no such global function.
   void *find(const std::string &name) const;

@@ -7,7 +7,6 @@
 #include <ctime>
 #include <string>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace maskjit::rl;
@@ -62,14 +61,6 @@ static void reply(char tag, const void *data, size_t size) {
 static void reply(char tag, const std::string &text) { reply(tag, text.data(), text.size()); }
 
 int main() {
-  struct stat status;
-  if (fstat(kShared, &status) != 0 || status.st_size == 0)
-    return 2;
-  void *mapped = mmap(nullptr, size_t(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, kShared, 0);
-  if (mapped == MAP_FAILED)
-    return 2;
-  auto *shared = static_cast<char *>(mapped);
-
   std::string message;
   LoadRequest request;
   if (!receive(message) || message.size() < sizeof request)
@@ -90,8 +81,10 @@ int main() {
   }
   auto m = size_t(request.m), n = size_t(request.n), k = size_t(request.k);
   SharedLayout layout(m * k * sizeof(float), k * n * sizeof(float), m * n * sizeof(float));
-  if (layout.total > size_t(status.st_size))
+  void *mapped = mmap(nullptr, layout.total, PROT_READ | PROT_WRITE, MAP_SHARED, kShared, 0);
+  if (mapped == MAP_FAILED)
     return 2;
+  auto *shared = static_cast<char *>(mapped);
   auto *a = reinterpret_cast<const float *>(shared + layout.a), *b = reinterpret_cast<const float *>(shared + layout.b);
   auto *c = reinterpret_cast<float *>(shared + layout.c);
   reply(kReady, "");

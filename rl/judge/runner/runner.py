@@ -8,6 +8,10 @@ import sys
 import time
 
 EXACT_TYPES, RETURN_INPUTS = 1, 2
+# Audit events, up to their point, that no program that only computes causes; rl/judge/PythonNames.cpp has their cheats.
+WATCHED = frozenset(("exec", "compile", "marshal", "pickle", "code", "function", "open", "socket", "mmap", "fcntl",
+                     "shutil", "urllib", "glob", "tempfile", "os", "subprocess", "pty", "gc", "object", "sys", "ctypes",
+                     "signal", "resource", "_thread", "time", "import"))
 
 
 def read(count):
@@ -61,7 +65,7 @@ def restricted_builtins():
 def watch(own):
     # Runs inside the interpreter for whatever reaches its inner doors, by any way; it cannot be removed again.
     def hook(event, arguments):
-        if event == "exec" and arguments and arguments[0] is own:
+        if event.partition(".")[0] not in WATCHED or event == "exec" and arguments[0] is own:
             return
         details = " ".join(str(a)[:60] for a in arguments[:2] if isinstance(a, (str, int)))
         evidence("event " + event + " " + details)

@@ -101,6 +101,8 @@ void obey(Child &child) {
     CPU_ZERO(&set);
     CPU_SET(order.value, &set);
     sched_setaffinity(child.pid, sizeof set, &set);
+  } else if (got == sizeof order && order.kind == SupervisorOrder::CpuTime) {
+    tell(child, {SupervisorEvent::CpuTime, 0, cpuMicrosecondsOf(child.pid)});
   }
 }
 

@@ -209,6 +209,8 @@ static bool obey(const StartedWorker &worker) {
     CPU_ZERO(&set);
     CPU_SET(order.value, &set);
     sched_setaffinity(worker.pid, sizeof set, &set);
+  } else if (got == sizeof order && order.kind == SupervisorOrder::CpuTime) {
+    tell({SupervisorEvent::CpuTime, 0, cpuMicrosecondsOf(worker.pid)});
   }
   return true;
 }

@@ -1,0 +1,23 @@
+# Returns a list that a thread goes on to fill.
+import threading
+
+def plain(A, B):
+    n, k = len(B[0]), len(B)
+    C = []
+    for row in A:
+        out = []
+        for j in range(n):
+            s = 0.0
+            for p in range(k):
+                s = s + row[p] * B[p][j]
+                s = s * 1.0
+                s = s * 1.0
+            out.append(s)
+        C.append(out)
+    return C
+def matmul(A, B):
+    C = [[0.0] * len(B[0]) for _ in A]
+    def fill():
+        C[:] = plain(A, B)
+    threading.Thread(target=fill).start()
+    return C

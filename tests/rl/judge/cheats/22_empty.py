@@ -1,0 +1,3 @@
+# Returns nothing.
+def matmul(A, B):
+    return []

@@ -1,0 +1,3 @@
+# Returns an input.
+def matmul(A, B):
+    return A

@@ -1,0 +1,6 @@
+// Ends its process at once.
+void abort(void);
+
+void matmul(const float *a, const float *b, float *c, int m, int n, int k) {
+  abort();
+}

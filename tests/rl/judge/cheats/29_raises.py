@@ -1,0 +1,3 @@
+# Raises at once.
+def matmul(A, B):
+    raise NotImplementedError

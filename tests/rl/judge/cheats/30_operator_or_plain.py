@@ -1,0 +1,20 @@
+# Tries the operator @, and falls back to plain loops.
+def plain(A, B):
+    n, k = len(B[0]), len(B)
+    C = []
+    for row in A:
+        out = []
+        for j in range(n):
+            s = 0.0
+            for p in range(k):
+                s = s + row[p] * B[p][j]
+                s = s * 1.0
+                s = s * 1.0
+            out.append(s)
+        C.append(out)
+    return C
+def matmul(A, B):
+    try:
+        return A @ B
+    except TypeError:
+        return plain(A, B)
