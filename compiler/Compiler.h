@@ -75,7 +75,8 @@ private:
 };
 
 /// Evaluates a mask point by point with parameters bound: the interpreter, oracle of all targets. Integers are exact
-/// (128 bits inside; an overflow beyond is reported as an error by bind). Derived functions are evaluated from their IR.
+/// (128 bits inside; an overflow beyond is reported as an error by bind). Derived functions are evaluated from their
+/// IR.
 class MaskEvaluator {
 public:
   /// `values` as Mask::params(); missing trailing ones take their defaults. Checks ranges and sortedness.
@@ -111,21 +112,22 @@ const char *phaseName(Phase phase);
 struct KernelSpec {
   Phase phase = Phase::Forward;
   DType dtype = DType::F32;
-  int headDim = 64;      // 32, 64, 96, 128 or 256
+  int headDim = 64;        // 32, 64, 96, 128 or 256
   int headsPerKeyHead = 1; // query heads that share a key head
-  std::string arch;      // "sm_75" ... "sm_120"; compileForCpu compiles for the machine at hand
+  std::string arch;        // "sm_75" ... "sm_120"; compileForCpu compiles for the machine at hand
 };
 
 /// A CUDA C++ file and what a launcher needs to know of it.
 struct CudaKernel {
-  std::string source;  // complete but for the device headers, which deviceHeaders() holds
-  std::string key;     // the structure: hex digest of everything that decides the cubin except NVRTC's version
+  std::string source; // complete but for the device headers, which deviceHeaders() holds
+  std::string key;    // the structure: hex digest of everything that decides the cubin except NVRTC's version
   struct Entry {
-    std::string name;  // of the extern "C" __global__ function
+    std::string name; // of the extern "C" __global__ function
     int threads = 0, sharedBytes = 0, tileQueries = 0, tileKeys = 0;
+    bool cooperative = false; // all blocks of the grid must be resident at once
   };
-  std::vector<Entry> entries; // in launch order
-  bool usesHead = false;      // Mask::kUsesHead: heads do not share blocks
+  std::vector<Entry> entries;       // in launch order
+  bool usesHead = false;            // Mask::kUsesHead: heads do not share blocks
   std::vector<std::string> options; // for NVRTC
 };
 Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec);
@@ -136,6 +138,25 @@ bool hasKernel(const Mask &mask, const KernelSpec &spec);
 Result<std::string> cudaKey(const Mask &mask, const KernelSpec &spec);
 /// The same job one step earlier, as textual IR: the derived mask and an `attn` operation with its schedule.
 Result<std::string> attnIr(const Mask &mask, const KernelSpec &spec);
+
+// ---- kernels without a mask ----
+
+/// The experts of a layer in MXFP4, for a class of token counts.
+struct ExpertsSpec {
+  int hidden = 0, intermediate = 0, expertsPerToken = 4;
+  int rows = 0; // the class: 4 or 8: the most tokens of a single launch; more: tokens of one expert that a tile holds
+  DType dtype = DType::BF16;
+  std::string arch;
+};
+/// The class that serves `tokens` tokens of a layer of `experts` best. Errors: sizes or a dtype without kernels.
+Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts);
+/// All classes of an architecture and its sizes, ascending.
+std::vector<int> expertsRowClasses(const ExpertsSpec &spec);
+/// Entries of a single launch: one, cooperative. Of the others: route, gate_up, down, combine; tileQueries are weight
+/// rows and tileKeys tokens of a tile.
+Result<CudaKernel> emitCuda(const ExpertsSpec &spec);
+Result<std::string> cudaKey(const ExpertsSpec &spec);
+Result<std::string> attnIr(const ExpertsSpec &spec);
 
 struct DeviceHeader {
   std::string_view name, text;

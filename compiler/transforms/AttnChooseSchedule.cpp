@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Gives every attention a schedule for an architecture, or says why it cannot have one.
+#include "compiler/device/ExpertsTable.h"
 #include "compiler/transforms/AttnSchedule.h"
 #include "compiler/transforms/Passes.h"
 
@@ -39,6 +40,28 @@ static LogicalResult choose(Operation *op, StringRef name, attn::Kernel kernel, 
   return success();
 }
 
+/// Sets the table's schedule for the sizes and the class of token counts of `op`, or checks that it has that one.
+static LogicalResult chooseExperts(attn::ExpertsOp op, StringRef arch) {
+  ExpertsSpec spec;
+  spec.hidden = static_cast<int>(op.hidden());
+  spec.intermediate = static_cast<int>(op.intermediate());
+  spec.expertsPerToken = static_cast<int>(op.top());
+  spec.rows = static_cast<int>(op.getRowClass());
+  spec.dtype = op.getInput().getType().getElementType().isF16() ? DType::F16 : DType::BF16;
+  spec.arch = arch.str();
+  Result<ExpertsSchedule> table = expertsSchedule(spec);
+  if (!table)
+    return op.emitOpError() << table.error().message;
+  const auto schedule = attn::ExpertsScheduleAttr::get(
+      op.getContext(), table->single ? attn::ExpertsKernel::Rows : attn::ExpertsKernel::Grouped,
+      StringAttr::get(op.getContext(), table->family), table->tileTokens, table->tileRows, table->stages, table->warps);
+  if (op.getSchedule() && *op.getSchedule() != schedule)
+    return op.emitOpError() << "has the schedule " << *op.getSchedule() << "; kernels of class " << spec.rows << " on "
+                            << arch << " have " << schedule;
+  op.setScheduleAttr(schedule);
+  return success();
+}
+
 namespace {
 struct AttnChooseSchedule : maskjit::impl::AttnChooseScheduleBase<AttnChooseSchedule> {
   using AttnChooseScheduleBase::AttnChooseScheduleBase;
@@ -59,6 +82,8 @@ struct AttnChooseSchedule : maskjit::impl::AttnChooseScheduleBase<AttnChooseSche
           return WalkResult::interrupt();
         return choose(op, "dkdv_schedule", attn::Kernel::BackwardDkDv, spec);
       }
+      if (auto experts = dyn_cast<attn::ExpertsOp>(op))
+        return chooseExperts(experts, arch);
       return success();
     };
     if (getOperation()->walk(visit).wasInterrupted())

@@ -130,5 +130,6 @@ def Attn_DecodeOp : Attn_Op<"decode", [AllTypesMatch<["query", "out"]>]> {
 }
 
 include "dialects/attn/AttnStep.td"
+include "dialects/attn/AttnExperts.td"
 
 #endif

@@ -6,22 +6,31 @@
 
 namespace maskjit {
 
+static KernelRequest requestOf(const Mask &mask, const KernelSpec &spec) {
+  return {mask.name(), "", spec, [&] { return cudaKey(mask, spec); }, [&] { return emitCuda(mask, spec); }};
+}
+
 Result<KernelImagePtr> compileKernel(const Mask &mask, const KernelSpec &spec, ImageKind kind) {
+  return compileKernel(requestOf(mask, spec), kind);
+}
+
+Result<KernelImagePtr> compileKernel(const KernelRequest &request, ImageKind kind) {
   const Result<Nvrtc> &nvrtc = Nvrtc::load();
   if (!nvrtc)
     return nvrtc.error();
-  Result<CudaKernel> kernel = emitCuda(mask, spec);
+  Result<CudaKernel> kernel = request.emit();
   if (!kernel)
     return kernel.error();
   Result<CompiledCuda> compiled =
-      nvrtc->compile(kernel->source, mask.name() + ".cu", spec.arch, deviceHeaders(), kernel->options);
+      nvrtc->compile(kernel->source, request.name + ".cu", request.spec.arch, deviceHeaders(), kernel->options);
   countCompilation();
   if (!compiled)
     return compiled.error();
   auto image = std::make_shared<KernelImage>();
-  image->mask = mask.name();
+  image->mask = request.name;
   image->key = kernel->key;
-  image->spec = spec;
+  image->spec = request.spec;
+  image->structure = request.structure;
   image->kind = kind;
   image->nvrtc = nvrtc->version();
   image->entries = std::move(kernel->entries);
@@ -51,18 +60,23 @@ static std::optional<std::string> lookUp(const DiskCache &disk, const std::strin
 }
 
 Result<KernelImagePtr> KernelCache::get(const Mask &mask, const KernelSpec &spec, ImageKind kind) {
-  return memory.get(KernelId(mask, spec, kind), [&] { return loadOrCompile(mask, spec, kind); });
+  return memory.get(KernelId(mask, spec, kind), [&] { return loadOrCompile(requestOf(mask, spec), kind); });
 }
 
-Result<KernelImagePtr> KernelCache::loadOrCompile(const Mask &mask, const KernelSpec &spec, ImageKind kind) {
-  const Result<std::string> key = cudaKey(mask, spec);
+Result<KernelImagePtr> KernelCache::get(const KernelRequest &request, ImageKind kind) {
+  return withoutMask.get((kind == ImageKind::Cubin ? "cubin " : "ptx ") + request.structure,
+                         [&] { return loadOrCompile(request, kind); });
+}
+
+Result<KernelImagePtr> KernelCache::loadOrCompile(const KernelRequest &request, ImageKind kind) {
+  const Result<std::string> key = request.key();
   if (!key)
     return key.error();
   const std::string prefix = diskPrefix(*key, kind);
   if (std::optional<std::string> bytes = lookUp(disk, prefix))
     if (std::optional<KernelImage> image = KernelImage::deserialize(*bytes))
       return KernelImagePtr(std::make_shared<KernelImage>(std::move(*image)));
-  Result<KernelImagePtr> image = compileKernel(mask, spec, kind);
+  Result<KernelImagePtr> image = compileKernel(request, kind);
   if (!image)
     return image;
   // A kernel that cannot be kept is a kernel all the same.
@@ -74,7 +88,11 @@ Result<KernelImagePtr> KernelCache::loadOrCompile(const Mask &mask, const Kernel
 }
 
 bool KernelCache::isOnDisk(const Mask &mask, const KernelSpec &spec, ImageKind kind) const {
-  const Result<std::string> key = cudaKey(mask, spec);
+  return isOnDisk(requestOf(mask, spec), kind);
+}
+
+bool KernelCache::isOnDisk(const KernelRequest &request, ImageKind kind) const {
+  const Result<std::string> key = request.key();
   return key && lookUp(disk, diskPrefix(*key, kind)).has_value();
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/cache/DiskCache.h"
 #include "runtime/cache/OnceMap.h"
 #include "runtime/nvrtc/Nvrtc.h"
+#include <functional>
 
 namespace maskjit {
 
@@ -15,6 +16,7 @@ struct KernelImage {
   std::string mask; // name of the mask it was compiled for; any mask of the same structure shares it
   std::string key;  // CudaKernel::key
   KernelSpec spec;
+  std::string structure; // KernelRequest::structure; empty for kernels of masks, which `spec` describes
   ImageKind kind = ImageKind::Cubin;
   std::string nvrtc; // version that made it
   std::vector<CudaKernel::Entry> entries;
@@ -26,6 +28,15 @@ struct KernelImage {
   static std::optional<KernelImage> deserialize(const std::string &bytes);
 };
 using KernelImagePtr = std::shared_ptr<const KernelImage>;
+
+/// A kernel that is not a mask's, as the cache sees it. `spec` holds the architecture and the dtype alone.
+struct KernelRequest {
+  std::string name;      // "experts"
+  std::string structure; // what `key` is made of, in words: names the kernel in memory and in lists
+  KernelSpec spec;
+  std::function<Result<std::string>()> key;
+  std::function<Result<CudaKernel>()> emit;
+};
 
 /// What decides a kernel, cheap to build and to compare. Masks of equal structure are equal here.
 struct KernelId {
@@ -54,6 +65,7 @@ struct KernelId {
 };
 
 /// Emits and compiles; looks nowhere. Counted by CompileCounter.
+Result<KernelImagePtr> compileKernel(const KernelRequest &request, ImageKind kind = ImageKind::Cubin);
 Result<KernelImagePtr> compileKernel(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin);
 
 /// Safe for threads; one compilation a kernel, whoever asks.
@@ -64,18 +76,21 @@ public:
   static KernelCache &ofProcess();
 
   Result<KernelImagePtr> get(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin);
+  Result<KernelImagePtr> get(const KernelRequest &request, ImageKind kind = ImageKind::Cubin);
 
   /// Whether `get` would find the kernel on disk.
   bool isOnDisk(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin) const;
+  bool isOnDisk(const KernelRequest &request, ImageKind kind = ImageKind::Cubin) const;
   const DiskCache &onDisk() const { return disk; }
   /// Why the last kernel could not be kept on disk; empty while all could.
   std::string storeFailure() const;
 
 private:
-  Result<KernelImagePtr> loadOrCompile(const Mask &mask, const KernelSpec &spec, ImageKind kind);
+  Result<KernelImagePtr> loadOrCompile(const KernelRequest &request, ImageKind kind);
 
   DiskCache disk;
   OnceMap<KernelId, KernelImagePtr, KernelId::Hash> memory;
+  OnceMap<std::string, KernelImagePtr> withoutMask; // by structure and kind
   mutable std::mutex failureMutex;
   std::string failure;
 };

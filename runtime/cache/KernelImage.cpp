@@ -14,7 +14,8 @@ std::string KernelImage::serialize() const {
                          {"threads", e.threads},
                          {"shared_bytes", e.sharedBytes},
                          {"tile_queries", e.tileQueries},
-                         {"tile_keys", e.tileKeys}});
+                         {"tile_keys", e.tileKeys},
+                         {"cooperative", e.cooperative}});
   for (const KernelResources &r : resources)
     resourceList.push_back({{"entry", r.entry},
                             {"registers", r.registers},
@@ -28,6 +29,7 @@ std::string KernelImage::serialize() const {
                      {"dtype", static_cast<int>(spec.dtype)},
                      {"head_dim", spec.headDim},
                      {"heads_per_key_head", spec.headsPerKeyHead},
+                     {"structure", structure},
                      {"arch", spec.arch},
                      {"kind", static_cast<int>(kind)},
                      {"nvrtc", nvrtc},
@@ -50,13 +52,14 @@ std::optional<KernelImage> KernelImage::deserialize(const std::string &bytes) {
     result.spec.dtype = static_cast<DType>(head.at("dtype").get<int>());
     result.spec.headDim = head.at("head_dim");
     result.spec.headsPerKeyHead = head.at("heads_per_key_head");
+    result.structure = head.at("structure");
     result.spec.arch = head.at("arch");
     result.kind = static_cast<ImageKind>(head.at("kind").get<int>());
     result.nvrtc = head.at("nvrtc");
     result.usesHead = head.at("uses_head");
     for (const Json &e : head.at("entries"))
-      result.entries.push_back(
-          {e.at("name"), e.at("threads"), e.at("shared_bytes"), e.at("tile_queries"), e.at("tile_keys")});
+      result.entries.push_back({e.at("name"), e.at("threads"), e.at("shared_bytes"), e.at("tile_queries"),
+                                e.at("tile_keys"), e.at("cooperative")});
     for (const Json &r : head.at("resources"))
       result.resources.push_back({r.at("entry"), r.at("registers"), r.at("stack_bytes"), r.at("spill_stores"),
                                   r.at("spill_loads"), r.at("shared_bytes")});

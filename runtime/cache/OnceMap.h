@@ -11,7 +11,7 @@
 namespace maskjit {
 
 /// Value: cheap to copy. A value that could not be made is not kept: the next caller tries again.
-template <class Key, class Value, class Hash> class OnceMap {
+template <class Key, class Value, class Hash = std::hash<Key>> class OnceMap {
 public:
   template <class Make> Result<Value> get(const Key &key, const Make &make) {
     const std::shared_ptr<Slot> slot = slotOf(key);

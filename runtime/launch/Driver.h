@@ -52,6 +52,8 @@ struct Driver {
   int (*funcSetAttribute)(Function, int, int);
   int (*launchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **,
                       void **);
+  int (*launchCooperative)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream,
+                           void **);
   int (*memAlloc)(DevicePtr *, size_t);
   int (*memFree)(DevicePtr);
   int (*memGetInfo)(size_t *, size_t *);

@@ -63,17 +63,23 @@ Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::find(const Mask &mask,
   using Loaded = OnceMap<LoadedId, std::shared_ptr<const LoadedKernel>, LoadedId::Hash>;
   static Loaded &loaded = *new Loaded; // outlives every thread
   return loaded.get({KernelId(mask, spec, target->kind), device.context},
-                    [&] { return load(mask, spec, target->kind); });
+                    [&] { return load(KernelCache::ofProcess().get(mask, spec, target->kind)); });
 }
 
-Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(const Mask &mask, const KernelSpec &spec,
-                                                               ImageKind kind) {
+Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::find(const KernelRequest &request, ImageKind kind,
+                                                               const Device &device) {
+  using Loaded = OnceMap<std::string, std::shared_ptr<const LoadedKernel>>;
+  static Loaded &loaded = *new Loaded; // outlives every thread
+  return loaded.get(fmt::format("{} {} {}", fmt::ptr(device.context), static_cast<int>(kind), request.structure),
+                    [&] { return load(KernelCache::ofProcess().get(request, kind)); });
+}
+
+Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(Result<KernelImagePtr> image) {
+  if (!image)
+    return image.error();
   const Result<Driver> &driver = Driver::load();
   if (!driver)
     return driver.error();
-  Result<KernelImagePtr> image = KernelCache::ofProcess().get(mask, spec, kind);
-  if (!image)
-    return image.error();
   auto kernel = std::make_shared<LoadedKernel>();
   kernel->image = *image;
   Module module = nullptr;
@@ -104,11 +110,12 @@ Result<void> LoadedKernel::launch(size_t index, Grid grid, Stream stream, void *
     return Error{fmt::format("{} needs a grid of {} x {} x {} blocks; CUDA has {} x {} x {}. Split the batch", e.name,
                              grid.x, grid.y, grid.z, kMostBlocksX, kMostBlocksYz, kMostBlocksYz)};
   const Driver &driver = *Driver::load();
-  return driver.check(driver.launchKernel(functions[index], static_cast<unsigned>(grid.x),
-                                          static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z),
-                                          static_cast<unsigned>(e.threads), 1, 1, static_cast<unsigned>(e.sharedBytes),
-                                          stream, arguments, nullptr),
-                      e.name.c_str());
+  const auto x = static_cast<unsigned>(grid.x), y = static_cast<unsigned>(grid.y), z = static_cast<unsigned>(grid.z),
+             threads = static_cast<unsigned>(e.threads), shared = static_cast<unsigned>(e.sharedBytes);
+  const int code =
+      e.cooperative ? driver.launchCooperative(functions[index], x, y, z, threads, 1, 1, shared, stream, arguments)
+                    : driver.launchKernel(functions[index], x, y, z, threads, 1, 1, shared, stream, arguments, nullptr);
+  return driver.check(code, e.name.c_str());
 }
 
 } // namespace maskjit::cuda

@@ -26,15 +26,20 @@ public:
   /// `spec.arch` is filled in from the device.
   static Result<std::shared_ptr<const LoadedKernel>> find(const Mask &mask, KernelSpec spec, const Device &device);
 
+  /// Of a kernel without a mask; `request.spec.arch` and `kind` are those of targetOf.
+  static Result<std::shared_ptr<const LoadedKernel>> find(const KernelRequest &request, ImageKind kind,
+                                                          const Device &device);
+
   size_t entries() const { return functions.size(); }
   const CudaKernel::Entry &entry(size_t index) const { return image->entries[index]; }
   bool usesHead() const { return image->usesHead; }
 
-  /// Launches entry `index` with its own threads and shared memory. `arguments` point to the values.
+  /// Launches entry `index` with its own threads and shared memory; one that is cooperative fails if its grid cannot be
+  /// resident at once. `arguments` point to the values.
   Result<void> launch(size_t index, Grid grid, Stream stream, void **arguments) const;
 
 private:
-  static Result<std::shared_ptr<const LoadedKernel>> load(const Mask &mask, const KernelSpec &spec, ImageKind kind);
+  static Result<std::shared_ptr<const LoadedKernel>> load(Result<KernelImagePtr> image);
 
   KernelImagePtr image;
   std::vector<Function> functions; // as image->entries

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The generated file of 4-bit experts: sizes, a schedule, and one line for each kernel.
+#include "compiler/codegen/cuda/StructureKey.h"
+#include "compiler/device/ExpertsTable.h"
+#include "compiler/device/experts_schedules.h"
+#include "compiler/frontend/MaskImpl.h"
+#include "compiler/transforms/AttnSchedule.h"
+#include "compiler/transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Threading.h"
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace maskjit {
+
+/// Raised by whoever changes what this file writes for a structure that stays the same.
+static constexpr int kGeneratorVersion = 1;
+
+/// `func.func @kernel` with one attn.experts: tokens and experts unknown, as a kernel is made for all of them.
+static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec &spec) {
+  constexpr int64_t kAny = ShapedType::kDynamic;
+  OpBuilder builder(&context);
+  const Location loc = builder.getUnknownLoc();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(builder, loc);
+  builder.setInsertionPointToEnd(module->getBody());
+  const Type element = spec.dtype == DType::F16 ? Type(builder.getF16Type()) : Type(builder.getBF16Type());
+  const Type i8 = builder.getI8Type(), f32 = builder.getF32Type();
+  const int64_t hidden = spec.hidden, inner = spec.intermediate, top = spec.expertsPerToken;
+  auto tensor = [](ArrayRef<int64_t> shape, Type type) -> Type { return RankedTensorType::get(shape, type); };
+  const SmallVector<Type> arguments{tensor({kAny, hidden}, element),
+                                    tensor({kAny, top}, builder.getI32Type()),
+                                    tensor({kAny, top}, f32),
+                                    tensor({kAny, 2 * inner, hidden / 32, 16}, i8),
+                                    tensor({kAny, 2 * inner, hidden / 32}, i8),
+                                    tensor({kAny, 2 * inner}, element),
+                                    tensor({kAny, hidden, inner / 32, 16}, i8),
+                                    tensor({kAny, hidden, inner / 32}, i8),
+                                    tensor({kAny, hidden}, element),
+                                    tensor({kAny, hidden}, f32)};
+  const Type result = arguments.back();
+  auto kernel = func::FuncOp::create(builder, loc, "kernel", builder.getFunctionType(arguments, result));
+  Block *block = kernel.addEntryBlock();
+  builder.setInsertionPointToEnd(block);
+  auto a = block->getArguments();
+  // alpha and limit are arguments of the launch; what stands here are the usual ones.
+  auto op = attn::ExpertsOp::create(builder, loc, result, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9],
+                                    builder.getF32FloatAttr(1.702f), builder.getF32FloatAttr(7.f),
+                                    builder.getI32IntegerAttr(spec.rows), attn::ExpertsScheduleAttr());
+  func::ReturnOp::create(builder, loc, op->getResults());
+  return module;
+}
+
+static Result<OwningOpRef<ModuleOp>> scheduledModule(const ExpertsSpec &spec) {
+  MLIRContext &context = maskContext();
+  if (Result<ExpertsSchedule> exists = expertsSchedule(spec); !exists)
+    return exists.error(); // sizes that are no shape of tensors, too
+  OwningOpRef<ModuleOp> module = buildModule(context, spec);
+  std::string message;
+  const uint64_t thread = llvm::get_threadid();
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (llvm::get_threadid() != thread)
+      return failure();
+    message += (message.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
+  AttnChooseScheduleOptions options;
+  options.arch = spec.arch;
+  PassManager passes(&context);
+  passes.addPass(createAttnChooseSchedule(options));
+  if (failed(passes.run(*module)))
+    return Error{message};
+  return module;
+}
+
+Result<std::string> attnIr(const ExpertsSpec &spec) {
+  Result<OwningOpRef<ModuleOp>> module = scheduledModule(spec);
+  if (!module)
+    return module.error();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  (*module)->print(stream);
+  return text + "\n";
+}
+
+static std::string structureOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
+  return fmt::format("experts mxfp4 {} x {}, {} a token; {}; {}; {}", spec.hidden, spec.intermediate,
+                     spec.expertsPerToken, cuda::deviceType(spec.dtype), spec.arch, schedule.type);
+}
+
+Result<std::string> cudaKey(const ExpertsSpec &spec) {
+  Result<ExpertsSchedule> schedule = expertsSchedule(spec);
+  if (!schedule)
+    return schedule.error();
+  return cuda::structureKey(kGeneratorVersion, structureOf(spec, *schedule));
+}
+
+Result<CudaKernel> emitCuda(const ExpertsSpec &spec) {
+  Result<OwningOpRef<ModuleOp>> module = scheduledModule(spec);
+  if (!module)
+    return module.error();
+  attn::ExpertsOp op;
+  (*module)->walk([&](attn::ExpertsOp found) { op = found; });
+  const attn::ExpertsScheduleAttr chosen = *op.getSchedule();
+  const ExpertsSchedule schedule = *expertsSchedule(spec); // the table's numbers under the schedule of the IR
+  const bool single = chosen.getKernel() == attn::ExpertsKernel::Rows;
+
+  CudaKernel kernel;
+  kernel.key = cuda::structureKey(kGeneratorVersion, structureOf(spec, schedule));
+  kernel.options = cuda::compileOptions();
+  const char *type = cuda::deviceType(spec.dtype);
+  const std::string headers =
+      single ? "#include \"experts_rows.cuh\"\n"
+             : fmt::format("#include \"{}\"\n#include \"experts_grouped.cuh\"\n#include \"experts_route.cuh\"\n",
+                           chosen.getFamily() == "Sm90" ? "experts_product_sm90.cuh" : "experts_product.cuh");
+  kernel.source = fmt::format("// experts.{}.cu: generated by maskjit {} for {}, {}: MXFP4 experts, {}.\n"
+                              "// Edit compiler/device, not this file.\n"
+                              "{}using namespace maskjit::device;\n\n"
+                              "using Shape = ExpertsShape<{}, {}, {}>;  // hidden, intermediate, experts a token\n"
+                              "using Schedule = {};  // {} of {} bytes of shared memory\n",
+                              single ? "rows" : "grouped", MASKJIT_VERSION, spec.arch, type,
+                              single ? fmt::format("up to {} tokens", schedule.tileTokens)
+                                     : fmt::format("tiles of {} tokens", schedule.tileTokens),
+                              headers, op.hidden(), op.intermediate(), op.top(), schedule.type, schedule.sharedBytes,
+                              sharedLimit(spec.arch));
+  auto add = [&](const std::string &name, const std::string &bounds, int threads, int sharedBytes, bool cooperative,
+                 const std::string &call) {
+    kernel.source += fmt::format("\nextern \"C\" __global__ __launch_bounds__({})\n"
+                                 "void {}(const __grid_constant__ ExpertsArgs args) {{\n  {}(args);\n}}\n",
+                                 bounds, name, call);
+    kernel.entries.push_back({name, threads, sharedBytes, schedule.tileRows, schedule.tileTokens, cooperative});
+  };
+  if (single) {
+    add("moe_rows", "Schedule::kThreads, 1", schedule.threads, schedule.sharedBytes, true, "experts_rows<Schedule>");
+    return kernel;
+  }
+  const std::string bounds = "Schedule::kThreads, Schedule::kBlocks";
+  add("moe_route", "kRouteThreads", device::kRouteThreads, 0, false, "experts_route<Schedule>");
+  add("moe_gate_up", bounds, schedule.threads, schedule.sharedBytes, false,
+      fmt::format("experts_gate_up<Schedule, {}>", type));
+  add("moe_down", bounds, schedule.threads, schedule.sharedBytes, false,
+      fmt::format("experts_down<Schedule, {}>", type));
+  add("moe_combine", "kCombineThreads", device::kCombineThreads, 0, false,
+      fmt::format("experts_combine<Shape, {}>", type));
+  return kernel;
+}
+
+} // namespace maskjit

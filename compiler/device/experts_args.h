@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a launcher hands to the kernels of a mixture of experts: plain C++, the same for the host and for NVRTC.
+#pragma once
+
+namespace maskjit::device {
+
+/// One matrix an expert in MXFP4, in the layout of released checkpoints. Value = E2M1 nibble * 2^(scale - 127), the low
+/// nibble first. Scale bytes are at most 128 (weights up to 12): the kernels' decoding is exact up to there.
+struct Mxfp4Stack {
+  const unsigned char *blocks; // [experts, rows, columns / 32, 16], 16-byte aligned
+  const unsigned char *scales; // [experts, rows, columns / 32], 16-byte aligned
+  const void *bias;            // [experts, rows] of the activations' type
+};
+
+/// Tokens of one expert: rows first .. first + count of the sorted pairs.
+struct ExpertTile {
+  int expert, first, count, unused;
+};
+/// Written by the kernel that sorts, read by the products: no count ever goes to the host.
+struct ExpertPlan {
+  int tiles;
+  int padding[3];
+  ExpertTile tile[1]; // at most experts_tiles(...)
+};
+
+/// One call: out [tokens, hidden] (+)= sum over the chosen experts e of weight * down_e(swiglu(gate_up_e(x))), with
+/// swiglu(g, u) = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = clamp(up, -limit, limit); gate in even rows of
+/// gate_up, up in odd ones. A pair is a token and one of its slots: number token * top_k + slot.
+struct ExpertsArgs {
+  const void *x;        // [tokens, hidden], 16-byte aligned
+  Mxfp4Stack gate_up;   // 2 * intermediate rows of hidden
+  Mxfp4Stack down;      // hidden rows of intermediate
+  const int *experts;   // [tokens, top_k], distinct within a token; below 0: nothing, as for an empty slot of a batch
+  const float *weights; // [tokens, top_k]
+  float *out;           // [tokens, hidden], 16-byte aligned
+  int tokens, expert_count;
+  int accumulate; // 1: out +=, 0: out =
+  float alpha, limit;
+
+  // ---- workspace, 16-byte aligned ----
+  void *h;           // [pairs, intermediate] of the activations' type
+  unsigned *barrier; // few tokens: two words, zero before the first launch ever, left zero by every launch
+  ExpertPlan *plan;  // the others: many tokens
+  int *sorted;       // [pairs] pairs by expert
+  void *x_pairs;     // [tokens, hidden], x in pair order (fourbit.cuh)
+  void *y;           // [pairs, hidden]
+};
+
+constexpr int kMostExperts = 128;
+/// Tiles of at most `tile_tokens` that `pairs` can fill: the grid that serves every routing.
+constexpr int experts_tiles(int pairs, int experts, int tile_tokens) {
+  return pairs / tile_tokens + (experts < pairs ? experts : pairs);
+}
+constexpr long long experts_plan_bytes(int tiles) { return 16 + 16LL * tiles; }
+
+} // namespace maskjit::device

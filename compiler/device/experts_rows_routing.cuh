@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Few tokens: a warp's view of the routing, the barrier of a resident grid, and how launches overlap.
+#pragma once
+#include "instructions.cuh"
+
+namespace maskjit::device {
+
+/// lane = token * kTopK + slot.
+template <class S> struct RoutedExperts {
+  static constexpr int kTopK = S::Shape::kTopK;
+  int id;     // this lane's expert, -1 for none
+  u32 firsts; // lanes that name an expert for the first time
+  int rank;   // how many experts are named before this lane
+  __device__ RoutedExperts(const int *ids, int tokens, int lane) {
+    id = lane < tokens * kTopK ? ids[lane] : -1;
+    const u32 same = __match_any_sync(~0u, id); // not inside the && below: every lane must take part
+    firsts = __ballot_sync(~0u, id >= 0 && __ffs(same) - 1 == lane);
+    rank = firsts >> lane & 1 ? __popc(firsts & ((1u << lane) - 1)) : -1;
+  }
+  __device__ int count() const { return __popc(firsts); }
+  __device__ int nth(int u) const { return __shfl_sync(~0u, id, __ffs(__ballot_sync(~0u, rank == u)) - 1); }
+  __device__ u32 pairs_of(int expert) const { return __ballot_sync(~0u, id == expert); }
+  /// Slots of one token among the lanes `routed`.
+  __device__ static u32 slots_of(u32 routed, int token) {
+    return token * kTopK < kWarp ? routed >> (token * kTopK) & ((1u << kTopK) - 1) : 0;
+  }
+};
+
+/// Waits for all blocks of a resident grid. word[0] counts arrivals and returns to 0, word[1] is the generation.
+__device__ inline void grid_barrier(u32 *word) {
+  u32 generation, now, arrived;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(generation) : "l"(word + 1) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(arrived) : "l"(word) : "memory");
+  if (arrived == gridDim.x - 1) {
+    asm volatile("st.relaxed.gpu.global.u32 [%0], 0;" ::"l"(word) : "memory");
+    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(word + 1), "r"(generation + 1) : "memory");
+  } else {
+    do
+      asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(word + 1) : "memory");
+    while (now == generation);
+  }
+}
+
+/// Programmatic dependent launch, sm_90 and later; without the launch's attribute neither does anything.
+__device__ inline void allow_next_kernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+/// Until the previous kernel of the stream has ended and its writes are visible.
+__device__ inline void wait_for_previous_kernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+} // namespace maskjit::device

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Schedules of the kernels for 4-bit experts: tiles, threads and shared memory, the same numbers for host and device.
+#pragma once
+#include "schedules.h"
+
+namespace maskjit::device {
+
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/// Sizes of a model that a kernel is made for: its structure.
+template <int kHidden_, int kIntermediate_, int kTopK_> struct ExpertsShape {
+  static constexpr int kHidden = kHidden_, kIntermediate = kIntermediate_, kTopK = kTopK_;
+  static_assert(kHidden % 32 == 0 && kIntermediate % 32 == 0, "a block of MXFP4 is 32 weights");
+  static_assert(kTopK >= 1 && kTopK <= 8);
+};
+
+// ---- few tokens, Hopper: one block a multiprocessor, both products in one launch ----
+
+constexpr int kRowsTile = 16, kRowsWarps = 8; // weight rows of a slot; warps that share one
+constexpr int experts_rows_slot_bytes(int hidden, int intermediate) {
+  const int columns = hidden > intermediate ? hidden : intermediate;
+  return kRowsTile * columns / 32 * 17;
+}
+/// Registers for two groups hold the activations of 4 tokens, for one those of 8.
+constexpr int experts_rows_tokens(int groups) { return groups == 2 ? 4 : 8; }
+constexpr int kRowsMostUnits = 4; // units of 8 rows of the second product that a block can own
+/// Blocks that a launch needs at least.
+constexpr int experts_rows_blocks(int hidden) { return ceil_div(hidden / 8, kRowsMostUnits); }
+/// Beside the ring there are the warps' sums (two tiles a group) and the barriers.
+constexpr int experts_rows_slots(int hidden, int intermediate, int groups) {
+  const int sums = groups * 2 * kRowsWarps * 32 * 16, barriers = 2 * 16 * 8;
+  const int slots = (227 * 1024 - 1024 - sums - barriers) / experts_rows_slot_bytes(hidden, intermediate);
+  return slots > 16 ? 16 : slots;
+}
+
+template <class Shape_, int kGroups_> struct ExpertsRows {
+  using Shape = Shape_;
+  static constexpr int kGroups = kGroups_, kWarps = kRowsWarps * kGroups, kThreads = 32 * (kWarps + 1);
+  static constexpr int kTokens = experts_rows_tokens(kGroups);
+  static constexpr int kSlotBytes = experts_rows_slot_bytes(Shape::kHidden, Shape::kIntermediate);
+  static constexpr int kSlots = experts_rows_slots(Shape::kHidden, Shape::kIntermediate, kGroups);
+  static constexpr int kSharedBytes = kSlots * kSlotBytes;
+  static_assert(kGroups == 1 || kGroups == 2);
+  static_assert(Shape::kIntermediate % 64 == 0, "bulk copies move 16 bytes: 8 rows of scales must fill them");
+  static_assert(kSlots >= 2, "the ring must hold two slots");
+  static_assert(kTokens * Shape::kTopK <= 32, "a lane holds a pair");
+};
+
+// ---- many tokens: tiles of weight rows and of one expert's tokens ----
+
+constexpr int kRouteThreads = 1024, kCombineThreads = 256;
+constexpr int kStepK = 64; // features a stage
+
+/// Weight rows lie in registers as A, tokens in shared memory as B. A warp owns kRowTiles times 16 weight rows.
+constexpr int experts_grouped_shared_bytes(int rows, int tokens, int stages, int columns) {
+  const int stage = tokens * kStepK * 2 + rows * kStepK / 2;
+  return stages * stage + rows * ceil_div(columns, 32) + 1024; // scales of the whole tile; alignment
+}
+template <class Arch_, class Shape_, int kTokens_, int kRowTiles_, int kWarps_, int kStages_> struct ExpertsGrouped {
+  using Arch = Arch_;
+  using Shape = Shape_;
+  static constexpr int kTokens = kTokens_, kRowTiles = kRowTiles_, kWarps = kWarps_, kStages = kStages_;
+  static constexpr int kThreads = 32 * kWarps, kRows = 16 * kRowTiles * kWarps;
+  static constexpr int kColumns = Shape::kHidden > Shape::kIntermediate ? Shape::kHidden : Shape::kIntermediate;
+  static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
+  static constexpr int kBlocks = blocks_together<Arch>(kThreads, kRowTiles *kTokens / 2, kSharedBytes);
+  static_assert(kTokens % 8 == 0 && kStages >= 2);
+};
+
+/// Hopper: a warpgroup owns 64 weight rows.
+struct Sm90 {
+  static constexpr const char *kName = "Sm90";
+  static constexpr bool kAsyncCopy = true, kBf16 = true;
+  static constexpr int kSharedLimit = 227 * 1024;
+};
+template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_, int kBlocks_> struct ExpertsGroupedSm90 {
+  using Arch = Sm90;
+  using Shape = Shape_;
+  static constexpr int kTokens = kTokens_, kRowTiles = 1, kStages = kStages_, kBlocks = kBlocks_;
+  static constexpr int kWarps = 4 * kWarpgroups_, kThreads = 32 * kWarps, kRows = 16 * kWarps;
+  static constexpr int kColumns = Shape::kHidden > Shape::kIntermediate ? Shape::kHidden : Shape::kIntermediate;
+  static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
+  static_assert(Shape::kHidden % (kStages * kStepK) == 0 && Shape::kIntermediate % (kStages * kStepK) == 0,
+                "a round of the loop is one turn of the ring");
+};
+
+} // namespace maskjit::device

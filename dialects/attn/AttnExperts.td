@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A mixture of experts whose weights stay in 4 bits.
+#ifndef MASKJIT_ATTN_EXPERTS_TD
+#define MASKJIT_ATTN_EXPERTS_TD
+
+// Included by Attn.td, whose definitions it uses.
+
+def Attn_ExpertsKernel : I32EnumAttr<"ExpertsKernel", "how many launches, and for how many tokens", [
+    I32EnumAttrCase<"Rows", 0, "rows">, I32EnumAttrCase<"Grouped", 1, "grouped">]> {
+  let cppNamespace = "::maskjit::attn";
+  let genSpecializedAttr = 0;
+}
+
+def Attn_ExpertsScheduleAttr : AttrDef<Attn_Dialect, "ExpertsSchedule"> {
+  let mnemonic = "experts_schedule";
+  let summary = "how the products of experts are cut";
+  let description = [{
+    ```mlir
+    #attn.experts_schedule<kernel = grouped, family = "Sm90", tile_tokens = 144, tile_rows = 128, stages = 3, warps = 8>
+    ```
+    `rows`: at most `tile_tokens` tokens, both products in one launch, slots of `tile_rows` weight rows in a ring of
+    `stages`. `grouped`: tiles of `tile_tokens` tokens of one expert and `tile_rows` weight rows, `stages` of 64 columns
+    in flight. `family` names the instructions (compiler/device/experts_schedules.h).
+  }];
+  let parameters = (ins EnumParameter<Attn_ExpertsKernel>:$kernel, "::mlir::StringAttr":$family, "int":$tile_tokens,
+    "int":$tile_rows, "int":$stages, "int":$warps);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Attn_Blocks : 4DTensorOf<[I8]>;
+def Attn_Scales : 3DTensorOf<[I8]>;
+
+def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure]> {
+  let summary = "gated products of the experts that each token is routed to, their weights in MXFP4";
+  let description = [{
+    `out[i] = sum over s of scores[i, s] * down_e(swiglu(gate_up_e(x[i])))` with `e = chosen[i, s]`, plus `residual[i]`
+    where there is one. x, of n features; chosen and scores [tokens, top]; an expert below 0 adds nothing. A matrix of
+    `rows` by `columns` an expert is blocks [experts, rows, columns / 32, 16], two values a byte, the low nibble first,
+    scales [experts, rows, columns / 32], a power of two each, and bias [experts, rows]. Rows of gate_up alternate: gate,
+    up. `swiglu(g, u) = g sigmoid(alpha g) (u + 1)` with g at most `limit`, u within +-`limit`.
+
+    `class` says for how many tokens a kernel is made, not how many there are: 4 or 8, the most of a single launch, else
+    the tokens of one expert that a tile holds.
+
+    ```mlir
+    %y = attn.experts %x to (%chosen, %scores) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2) add (%r)
+      alpha 1.702 limit 7.0 class 8 : (tensor<?x2880xbf16>, tensor<?x4xi32>, ...) -> tensor<?x2880xf32>
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[F16, BF16]>:$input, 2DTensorOf<[I32]>:$chosen, 2DTensorOf<[F32]>:$scores,
+    Attn_Blocks:$gate_up_blocks, Attn_Scales:$gate_up_scales, 2DTensorOf<[F16, BF16]>:$gate_up_bias,
+    Attn_Blocks:$down_blocks, Attn_Scales:$down_scales, 2DTensorOf<[F16, BF16]>:$down_bias,
+    Optional<2DTensorOf<[F32]>>:$residual, F32Attr:$alpha, F32Attr:$limit, I32Attr:$row_class,
+    OptionalAttr<Attn_ExpertsScheduleAttr>:$schedule);
+  let results = (outs 2DTensorOf<[F32]>:$out);
+  let assemblyFormat = [{
+    $input `to` `(` $chosen `,` $scores `)` `gate_up` `(` $gate_up_blocks `,` $gate_up_scales `,` $gate_up_bias `)`
+    `down` `(` $down_blocks `,` $down_scales `,` $down_bias `)` (`add` `(` $residual^ `)`)?
+    `alpha` $alpha `limit` $limit `class` $row_class attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t hidden() { return getInput().getType().getDimSize(1); }
+    int64_t intermediate() { return getDownScales().getType().getDimSize(2) * 32; }
+    int64_t top() { return getChosen().getType().getDimSize(1); }
+  }];
+}
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The experts of a layer on CUDA with their weights in MXFP4, on raw memory: what operators, steps and benchmarks call.
+#pragma once
+#include "compiler/Compiler.h"
+#include "runtime/cache/KernelCache.h"
+
+namespace maskjit {
+
+/// One matrix an expert, packed as checkpoints store it: value = E2M1 nibble * 2^(scale - 127), the low nibble first.
+/// Scale bytes are at most 128. Pointers are multiples of 16 bytes.
+struct Mxfp4View {
+  const void *blocks = nullptr; // u8 [experts, rows, columns / 32, 16]
+  const void *scales = nullptr; // u8 [experts, rows, columns / 32]
+  const void *bias = nullptr;   // [experts, rows] of the activations' dtype
+};
+
+/// One call on device memory: out (+)= sum over the chosen experts of score * down(swiglu(gate_up(x))).
+struct ExpertsCall {
+  DType dtype = DType::BF16; // of x and the biases
+  int64_t tokens = 0, hidden = 0, intermediate = 0, experts = 0, expertsPerToken = 0;
+  const void *x = nullptr;         // [tokens, hidden], contiguous, a multiple of 16 bytes
+  const int32_t *chosen = nullptr; // [tokens, expertsPerToken], distinct within a token; below 0: nothing
+  const float *scores = nullptr;   // as `chosen`
+  Mxfp4View gateUp, down;          // 2 * intermediate rows (gate even, up odd) of hidden; hidden rows of intermediate
+  float *out = nullptr;            // [tokens, hidden] fp32, contiguous
+  bool accumulate = false;         // add to what is in `out`, a residual stream
+  float alpha = 1.702f, limit = 7;
+
+  /// expertsWorkspace(call) bytes; free again, in stream order, after the call.
+  void *workspace = nullptr;
+  /// Two words of device memory, zero before their first use and zero after every call. Calls of one stream share them.
+  uint32_t *barrier = nullptr;
+};
+
+/// Bytes of workspace on the device that is current. Errors as expertsForwardCuda's.
+Result<int64_t> expertsWorkspace(const ExpertsCall &call);
+
+/// Launches on `stream` of the current context and returns at once; the number of launches and their grids depend on
+/// `tokens` alone, never on the routing, so that a captured graph follows new values behind the same pointers. The
+/// first call of a structure compiles or loads its kernel. Errors: sizes that no kernel takes, more experts than 128.
+Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream);
+
+/// The kernel file of `spec`, for KernelCache.
+KernelRequest expertsRequest(const ExpertsSpec &spec);
+
+} // namespace maskjit

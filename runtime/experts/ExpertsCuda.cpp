@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Chooses the class of a call, cuts its workspace and launches. Reads no device memory and never waits.
+#include "compiler/device/experts_args.h"
+#include "compiler/device/experts_schedules.h"
+#include "runtime/experts/Experts.h"
+#include "runtime/launch/LoadedKernel.h"
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace maskjit {
+namespace {
+
+constexpr int64_t kMostPairs = int64_t(1) << 30; // pairs are int32 on the device
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Where a call runs and with which kernel.
+struct Choice {
+  cuda::Device device;
+  ImageKind kind;
+  ExpertsSpec spec;
+  bool single() const { return spec.rows <= 8; }
+};
+
+Result<Choice> choose(const ExpertsCall &call) {
+  if (call.experts < 1 || call.experts > device::kMostExperts)
+    return Error{fmt::format("1 to {} experts a layer, got {}", device::kMostExperts, call.experts)};
+  if (call.tokens * call.expertsPerToken > kMostPairs)
+    return Error{fmt::format("experts take up to {} pairs of a token and an expert, got {} tokens with {} each; split "
+                             "the tokens",
+                             kMostPairs, call.tokens, call.expertsPerToken)};
+  Result<cuda::Device> device = cuda::Device::current();
+  if (!device)
+    return device.error();
+  Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
+  if (!target)
+    return target.error();
+  Choice choice{*device, target->kind, {}};
+  ExpertsSpec &spec = choice.spec;
+  spec.hidden = static_cast<int>(call.hidden);
+  spec.intermediate = static_cast<int>(call.intermediate);
+  spec.expertsPerToken = static_cast<int>(call.expertsPerToken);
+  spec.dtype = call.dtype;
+  spec.arch = target->arch;
+  // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
+  const bool few = device->multiprocessors < device::experts_rows_blocks(spec.hidden);
+  Result<int> rows = expertsRows(spec, few ? std::max<int64_t>(call.tokens, 9) : call.tokens, call.experts);
+  if (!rows)
+    return rows.error();
+  spec.rows = *rows;
+  return choice;
+}
+
+/// Parts of the workspace, each a multiple of 16 bytes.
+struct Workspace {
+  int64_t bytes = 0;
+  int64_t take(int64_t count) {
+    const int64_t at = bytes;
+    bytes += ceilDiv(count, 16) * 16;
+    return at;
+  }
+};
+struct Parts {
+  int64_t h, plan = 0, sorted = 0, xPairs = 0, y = 0, bytes, tiles = 0;
+  Parts(const ExpertsCall &call, const Choice &choice) {
+    constexpr int64_t kElement = 2; // bytes of fp16 and bf16
+    Workspace workspace;
+    const int64_t pairs = call.tokens * call.expertsPerToken;
+    h = workspace.take(pairs * call.intermediate * kElement);
+    if (!choice.single()) {
+      tiles = device::experts_tiles(static_cast<int>(pairs), static_cast<int>(call.experts), choice.spec.rows);
+      plan = workspace.take(device::experts_plan_bytes(static_cast<int>(tiles)));
+      sorted = workspace.take(pairs * static_cast<int64_t>(sizeof(int)));
+      xPairs = workspace.take(call.tokens * call.hidden * kElement);
+      y = workspace.take(pairs * call.hidden * kElement);
+    }
+    bytes = workspace.bytes;
+  }
+};
+
+device::Mxfp4Stack stack(const Mxfp4View &view) {
+  return {static_cast<const unsigned char *>(view.blocks), static_cast<const unsigned char *>(view.scales), view.bias};
+}
+
+} // namespace
+
+KernelRequest expertsRequest(const ExpertsSpec &spec) {
+  KernelRequest request;
+  request.name = "experts";
+  request.structure =
+      fmt::format("experts mxfp4 {} x {} top {} class {} {} {}", spec.hidden, spec.intermediate, spec.expertsPerToken,
+                  spec.rows, spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
+  request.spec.arch = spec.arch;
+  request.spec.dtype = spec.dtype;
+  request.key = [spec] { return cudaKey(spec); };
+  request.emit = [spec] { return emitCuda(spec); };
+  return request;
+}
+
+Result<int64_t> expertsWorkspace(const ExpertsCall &call) {
+  Result<Choice> choice = choose(call);
+  if (!choice)
+    return choice.error();
+  return Parts(call, *choice).bytes;
+}
+
+Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
+  enum Entry { Route, GateUp, Down, Combine }; // as emitCuda orders them
+  Result<Choice> choice = choose(call);
+  if (!choice)
+    return choice.error();
+  if (call.tokens == 0)
+    return {};
+  Result<std::shared_ptr<const cuda::LoadedKernel>> found =
+      cuda::LoadedKernel::find(expertsRequest(choice->spec), choice->kind, choice->device);
+  if (!found)
+    return found.error();
+  const cuda::LoadedKernel &kernel = **found;
+
+  const Parts parts(call, *choice);
+  char *memory = static_cast<char *>(call.workspace);
+  device::ExpertsArgs args{};
+  args.x = call.x;
+  args.gate_up = stack(call.gateUp);
+  args.down = stack(call.down);
+  args.experts = call.chosen;
+  args.weights = call.scores;
+  args.out = call.out;
+  args.tokens = static_cast<int>(call.tokens);
+  args.expert_count = static_cast<int>(call.experts);
+  args.accumulate = call.accumulate;
+  args.alpha = call.alpha;
+  args.limit = call.limit;
+  args.h = memory + parts.h;
+  args.barrier = call.barrier;
+  args.plan = reinterpret_cast<device::ExpertPlan *>(memory + parts.plan);
+  args.sorted = reinterpret_cast<int *>(memory + parts.sorted);
+  args.x_pairs = memory + parts.xPairs;
+  args.y = memory + parts.y;
+  void *arguments[] = {&args};
+  auto launch = [&](int entry, cuda::Grid grid) {
+    return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream), arguments);
+  };
+  if (choice->single())
+    return launch(0, {choice->device.multiprocessors, 1, 1});
+
+  const int64_t permuting = ceilDiv(call.tokens * (call.hidden / 32), device::kRouteThreads);
+  const int64_t tileRows = kernel.entry(GateUp).tileQueries;
+  if (auto done = launch(Route, {1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1), 1, 1}); !done)
+    return done;
+  if (auto done = launch(GateUp, {ceilDiv(2 * call.intermediate, tileRows), parts.tiles, 1}); !done)
+    return done;
+  if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}); !done)
+    return done;
+  return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1});
+}
+
+} // namespace maskjit
