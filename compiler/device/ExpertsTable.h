@@ -18,4 +18,8 @@ struct ExpertsSchedule {
 /// there are).
 Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec);
 
+/// Source and entries of the kernels of `schedule`; `generator` is named in the first line.
+void printExperts(CudaKernel &kernel, const ExpertsSpec &spec, const ExpertsSchedule &schedule,
+                  const std::string &generator);
+
 } // namespace maskjit

@@ -26,6 +26,7 @@ template <class... Args> void cuda(const char *name, Args... args) {
   call(static_cast<int (*)(Args...)>(nullptr), name, args...);
 }
 
+void *captured = nullptr; // the stream of the graph that is being captured; else the default stream
 constexpr size_t kFlushBytes = size_t(256) << 20; // several times any L2
 constexpr int kMaxDynamicShared = 8;              // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
@@ -73,16 +74,38 @@ GpuModule::GpuModule(const std::string &image) {
   cuda("cuModuleLoadData", &module, static_cast<const void *>(image.data()));
 }
 GpuModule::~GpuModule() { cuda("cuModuleUnload", module); }
-void GpuModule::launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args) const {
+void GpuModule::launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args,
+                       bool cooperative) const {
   void *&handle = functions[function];
   if (!handle) {
     cuda("cuModuleGetFunction", &handle, module, function);
     cuda("cuFuncSetAttribute", handle, kMaxDynamicShared, sharedBytes);
   }
-  void **extra = nullptr, *stream = nullptr;
-  cuda("cuLaunchKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes), stream,
-       args.data(), extra);
+  void **extra = nullptr;
+  if (cooperative)
+    cuda("cuLaunchCooperativeKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes),
+         captured, args.data());
+  else
+    cuda("cuLaunchKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes), captured,
+         args.data(), extra);
 }
+
+GpuGraph::GpuGraph(const std::function<void()> &launches) {
+  constexpr int kGlobal = 0;
+  synchronizeGpu();
+  cuda("cuStreamCreate", &captured, 1u);
+  cuda("cuStreamBeginCapture_v2", captured, kGlobal);
+  launches();
+  cuda("cuStreamEndCapture", captured, &graph);
+  cuda("cuStreamDestroy_v2", captured);
+  captured = nullptr;
+  cuda("cuGraphInstantiateWithFlags", &exec, graph, 0ull);
+}
+GpuGraph::~GpuGraph() {
+  cuda("cuGraphExecDestroy", exec);
+  cuda("cuGraphDestroy", graph);
+}
+void GpuGraph::replay() const { cuda("cuGraphLaunch", exec, static_cast<void *>(nullptr)); }
 static int attribute(int number) {
   int value = 0;
   cuda("cuDeviceGetAttribute", &value, number, 0);

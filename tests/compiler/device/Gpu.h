@@ -4,6 +4,7 @@
 #include "compiler/device/sm90_maps.h"
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -53,7 +54,9 @@ public:
   struct Grid {
     unsigned x, y, z;
   };
-  void launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args) const;
+  /// `cooperative`: all blocks resident at once.
+  void launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args,
+              bool cooperative = false) const;
 
 private:
   void *module = nullptr;
@@ -61,6 +64,18 @@ private:
 };
 
 void synchronizeGpu();
+
+/// What `launches` launches, as a graph to be replayed.
+class GpuGraph {
+public:
+  explicit GpuGraph(const std::function<void()> &launches);
+  GpuGraph(const GpuGraph &) = delete;
+  ~GpuGraph();
+  void replay() const; // on the default stream
+
+private:
+  void *graph = nullptr, *exec = nullptr;
+};
 int multiprocessors();
 /// A tensor map of 16-bit elements with the settings that sm90_maps.h names.
 TensorMapData encodeTensorMap(const device::TensorMapShape &shape, bool bf16);

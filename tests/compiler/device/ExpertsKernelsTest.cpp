@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels of 4-bit experts against float64 from the packed bytes: every class, sizes with and without remainders,
+// uneven routing with empty slots, outputs and workspace poisoned, results that repeat bit for bit.
+#include "ExpertsLayer.h"
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace maskjit;
+using namespace maskjit::test;
+
+struct Structure {
+  ExpertsSizes sizes;
+  const char *arch; // compute_NN: from PTX, on whatever card there is
+};
+
+static const Structure kStructures[] = {
+    {{960, 960, 8, 4, DType::BF16}, "sm_90a"},    // wgmma, and a single launch for few tokens
+    {{128, 64, 8, 4, DType::BF16}, "sm_90a"},     // a small model: the single launch and the portable product
+    {{160, 96, 3, 2, DType::BF16}, "compute_80"}, // halves of a stage
+    {{192, 320, 5, 1, DType::F16}, "compute_80"}, {{256, 160, 6, 3, DType::F16}, "compute_75"},
+};
+
+/// ||got - want|| / ||want||; NaN where a value is none.
+static double distance(const std::vector<float> &got, const std::vector<double> &want) {
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    norm += want[i] * want[i];
+  }
+  return std::sqrt(error / norm);
+}
+
+class Experts : public testing::TestWithParam<Structure> {};
+
+TEST_P(Experts, AreThoseOfFloat64) {
+  if (!openGpu())
+    GTEST_SKIP() << "no gpu";
+  const Structure &structure = GetParam();
+  const ExpertsSizes &sizes = structure.sizes;
+  ExpertsSpec spec;
+  spec.hidden = sizes.hidden, spec.intermediate = sizes.intermediate, spec.expertsPerToken = sizes.top;
+  spec.dtype = sizes.dtype;
+  spec.arch = std::string("sm_") + (strchr(structure.arch, '_') + 1);
+  const ExpertsLayer layer(sizes, 7);
+  for (int rows : expertsRowClasses(spec)) {
+    spec.rows = rows;
+    ExpertsKernels kernels(spec, 300, sizes.experts, structure.arch);
+    for (int tokens : {1, 3, 4, 7, 8, 33, 300}) {
+      if (rows <= 8 && tokens > rows)
+        continue;
+      SCOPED_TRACE("class " + std::to_string(rows) + ", " + std::to_string(tokens) + " tokens");
+      const std::vector<uint16_t> x = randomRows(sizes, tokens, 11 + tokens);
+      const Routing routing = randomRouting(sizes, tokens, tokens > 1, 13 + tokens);
+      std::vector<int> all(tokens);
+      for (int t = 0; t < tokens; ++t)
+        all[t] = t;
+      const std::vector<double> want = layer.reference(x, routing, all, /*roundY=*/rows > 8);
+      const DeviceBuffer dx(x), chosen(routing.chosen), scores(routing.scores);
+      DeviceBuffer out(want.size() * sizeof(float));
+      std::vector<float> first;
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        kernels.poisonWorkspace();
+        out.fill(0xFF);
+        kernels.run(layer, dx.as<void>(), chosen.as<int>(), scores.as<float>(), out.as<float>(), tokens);
+        synchronizeGpu();
+        const std::vector<float> got = out.download<float>();
+        if (first.empty())
+          first = got;
+        EXPECT_EQ(std::memcmp(first.data(), got.data(), got.size() * sizeof(float)), 0)
+            << "differs on repeat " << repeat;
+      }
+      // What is stored in 16 bits may round to the neighbour of the reference's: 2^-9 (bf16) now and then.
+      EXPECT_LE(distance(first, want), 1e-3);
+
+      // Added to a residual: the same numbers on top.
+      const std::vector<float> ones(want.size(), 1.f);
+      out.upload(ones.data(), ones.size() * sizeof(float));
+      kernels.run(layer, dx.as<void>(), chosen.as<int>(), scores.as<float>(), out.as<float>(), tokens, true);
+      synchronizeGpu();
+      std::vector<float> added = out.download<float>();
+      for (float &value : added)
+        value -= 1;
+      EXPECT_LE(distance(added, want), 1e-3);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Experts, testing::ValuesIn(kStructures), [](const auto &info) {
+  const ExpertsSizes &s = info.param.sizes;
+  return std::to_string(s.hidden) + "x" + std::to_string(s.intermediate) + "_top" + std::to_string(s.top) + "_" +
+         info.param.arch;
+});

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "ExpertsLayer.h"
+#include "compiler/device/experts_schedules.h"
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+#include <functional>
+#include <random>
+#include <thread>
+
+namespace maskjit::test {
+
+namespace {
+void parallel(int count, const std::function<void(int)> &work) {
+  std::vector<std::thread> threads;
+  const int most = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  for (int k = 0; k < most; ++k)
+    threads.emplace_back([=] {
+      for (int i = k; i < count; i += most)
+        work(i);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+uint16_t toBits(double value, DType dtype) {
+  const auto single = static_cast<float>(value);
+  if (dtype == DType::F16) {
+    const auto half = static_cast<_Float16>(single);
+    uint16_t bits;
+    std::memcpy(&bits, &half, 2);
+    return bits;
+  }
+  uint32_t bits;
+  std::memcpy(&bits, &single, 4);
+  return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+double fromBits(uint16_t bits, DType dtype) {
+  if (dtype == DType::BF16)
+    return bf16ToFloat(bits);
+  _Float16 half;
+  std::memcpy(&half, &bits, 2);
+  return static_cast<float>(half);
+}
+
+double dot(const float *w, const double *x, int count) {
+  double sum[4] = {};
+  for (int i = 0; i < count; i += 4)
+    for (int k = 0; k < 4; ++k)
+      sum[k] += w[i + k] * x[i + k];
+  return sum[0] + sum[1] + sum[2] + sum[3];
+}
+} // namespace
+
+float bf16ToFloat(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, 4);
+  return value;
+}
+
+Routing randomRouting(const ExpertsSizes &sizes, int tokens, bool wild, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  Routing routing;
+  for (int t = 0; t < tokens; ++t) {
+    std::vector<std::pair<float, int>> logits;
+    for (int e = 0; e < sizes.experts; ++e)
+      logits.push_back({-normal(random) - (wild && e < 2 ? 1.5f : 0.f) + (wild && e == 2 ? 1e9f : 0.f), e});
+    std::sort(logits.begin(), logits.end());
+    for (int s = 0; s < sizes.top; ++s) {
+      routing.chosen.push_back(wild && t % 5 == 3 ? -1 : logits[s].second); // an empty slot of a batch
+      routing.scores.push_back(std::exp(-logits[s].first) / 4);
+    }
+  }
+  return routing;
+}
+
+std::vector<uint16_t> randomRows(const ExpertsSizes &sizes, int tokens, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<uint16_t> x(static_cast<size_t>(tokens) * sizes.hidden);
+  for (uint16_t &value : x)
+    value = toBits(normal(random), sizes.dtype);
+  return x;
+}
+
+ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(sizes) {
+  const int shapes[2][2] = {{2 * sizes.intermediate, sizes.hidden}, {sizes.hidden, sizes.intermediate}};
+  for (int i = 0; i < 2; ++i) {
+    Matrix &m = matrices[i];
+    m.rows = shapes[i][0], m.columns = shapes[i][1];
+    const size_t rows = static_cast<size_t>(sizes.experts) * m.rows, scales = rows * m.columns / 32;
+    m.blocks.resize(scales * 16), m.scales.resize(scales), m.bias.resize(rows);
+    parallel(sizes.experts, [&](int e) {
+      std::mt19937_64 random(seed * 1000003ull + i * 1009 + e);
+      const size_t each = scales / sizes.experts;
+      for (size_t b = e * each; b < (e + 1) * each; ++b) {
+        const uint64_t words[2] = {random(), random()};
+        const bool zero = words[0] % 64 == 0;
+        m.scales[b] = zero ? 0 : static_cast<uint8_t>(118 + words[1] % 5);
+        std::memset(&m.blocks[b * 16], 0, 16);
+        if (!zero)
+          std::memcpy(&m.blocks[b * 16], words, 16);
+      }
+      for (int r = 0; r < m.rows; ++r)
+        m.bias[static_cast<size_t>(e) * m.rows + r] =
+            toBits(static_cast<double>(random() % 1024) / 1024 - .5, sizes.dtype);
+    });
+    m.deviceBlocks = std::make_unique<DeviceBuffer>(m.blocks);
+    m.deviceScales = std::make_unique<DeviceBuffer>(m.scales);
+    m.deviceBias = std::make_unique<DeviceBuffer>(m.bias);
+  }
+}
+
+void ExpertsLayer::Matrix::decode(int expert, int row, float *to) const {
+  static const float values[16] = {0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
+  const size_t first = (static_cast<size_t>(expert) * rows + row) * columns / 32;
+  for (int b = 0; b < columns / 32; ++b) {
+    const float scale = std::ldexp(1.f, scales[first + b] - 127);
+    for (int k = 0; k < 16; ++k) {
+      const uint8_t pair = blocks[(first + b) * 16 + k];
+      to[b * 32 + 2 * k] = values[pair & 15] * scale;
+      to[b * 32 + 2 * k + 1] = values[pair >> 4] * scale;
+    }
+  }
+}
+
+double ExpertsLayer::round(double value) const { return fromBits(toBits(value, sizes.dtype), sizes.dtype); }
+
+std::vector<double> ExpertsLayer::reference(const std::vector<uint16_t> &x, const Routing &routing,
+                                            const std::vector<int> &which, bool roundY) const {
+  const int H = sizes.hidden, I = sizes.intermediate, top = sizes.top;
+  const size_t count = which.size();
+  std::vector<std::vector<int>> users(sizes.experts); // places in `which` * top + slot
+  for (size_t k = 0; k < count; ++k)
+    for (int s = 0; s < top; ++s)
+      if (const int e = routing.chosen[which[k] * top + s]; e >= 0)
+        users[e].push_back(static_cast<int>(k) * top + s);
+  std::vector<double> rows(count * H), h(count * top * I), y(count * top * H), out(count * H);
+  for (size_t k = 0; k < count; ++k)
+    for (int i = 0; i < H; ++i)
+      rows[k * H + i] = fromBits(x[static_cast<size_t>(which[k]) * H + i], sizes.dtype);
+  constexpr int kParts = 16;
+  parallel(sizes.experts * kParts, [&](int job) {
+    const int e = job / kParts;
+    std::vector<float> gate(H), up(H);
+    for (int f = job % kParts; f < I && !users[e].empty(); f += kParts) {
+      matrices[0].decode(e, 2 * f, gate.data());
+      matrices[0].decode(e, 2 * f + 1, up.data());
+      const uint16_t *bias = &matrices[0].bias[static_cast<size_t>(e) * 2 * I + 2 * f];
+      for (int p : users[e]) {
+        const double *row = &rows[static_cast<size_t>(p / top) * H];
+        const double g = std::min(dot(gate.data(), row, H) + fromBits(bias[0], sizes.dtype), 7.);
+        const double u = std::clamp(dot(up.data(), row, H) + fromBits(bias[1], sizes.dtype), -7., 7.);
+        h[static_cast<size_t>(p) * I + f] = round(g / (1 + std::exp(-1.702 * g)) * (u + 1));
+      }
+    }
+  });
+  parallel(sizes.experts * kParts, [&](int job) {
+    const int e = job / kParts;
+    std::vector<float> weight(I);
+    for (int f = job % kParts; f < H && !users[e].empty(); f += kParts) {
+      matrices[1].decode(e, f, weight.data());
+      const double bias = fromBits(matrices[1].bias[static_cast<size_t>(e) * H + f], sizes.dtype);
+      for (int p : users[e]) {
+        const double value = dot(weight.data(), &h[static_cast<size_t>(p) * I], I) + bias;
+        y[static_cast<size_t>(p) * H + f] = roundY ? round(value) : value;
+      }
+    }
+  });
+  for (size_t p = 0; p < count * top; ++p) {
+    const int pair = which[p / top] * top + static_cast<int>(p % top);
+    for (int f = 0; f < H && routing.chosen[pair] >= 0; ++f)
+      out[p / top * H + f] += routing.scores[pair] * y[p * H + f];
+  }
+  return out;
+}
+
+static size_t pairs(const ExpertsSpec &spec, int tokens) { return static_cast<size_t>(tokens) * spec.expertsPerToken; }
+
+static ExpertsSchedule scheduleOf(const ExpertsSpec &spec) {
+  Result<ExpertsSchedule> schedule = expertsSchedule(spec);
+  if (!schedule)
+    throw std::runtime_error(schedule.error().message);
+  return *schedule;
+}
+
+ExpertsKernels::ExpertsKernels(const ExpertsSpec &spec, int tokens, int experts, const std::string &arch)
+    : spec(spec), plan(scheduleOf(spec)), experts(experts), h(pairs(spec, tokens) * spec.intermediate * 2), barrier(8),
+      tiles(device::experts_plan_bytes(
+          device::experts_tiles(static_cast<int>(pairs(spec, tokens)), experts, plan.tileTokens))),
+      sorted(pairs(spec, tokens) * 4), xPairs(static_cast<size_t>(tokens) * spec.hidden * 2),
+      y(pairs(spec, tokens) * spec.hidden * 2) {
+  printExperts(kernel, spec, plan, "a test");
+  Result<DeviceProgram> compiled = compileDevice(kernel.source, arch);
+  if (!compiled)
+    throw std::runtime_error(compiled.error().message);
+  program = std::move(*compiled);
+  module = std::make_unique<GpuModule>(program.image);
+  barrier.fill(0);
+}
+
+void ExpertsKernels::poisonWorkspace() {
+  for (DeviceBuffer *buffer : {&h, &xPairs, &y, &tiles, &sorted})
+    buffer->fill(0xFF); // NaN in every 16-bit element
+}
+
+std::string ExpertsKernels::resources() const {
+  std::string text;
+  for (const auto &[name, used] : program.kernels)
+    text += fmt::format("{} {} registers{}, ", name, used.registers,
+                        used.spillBytes ? fmt::format(" {} bytes spilled", used.spillBytes) : "");
+  return text + fmt::format("NVRTC {:.0f} ms", program.milliseconds);
+}
+
+void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *chosen, const float *scores, float *out,
+                         int tokens, bool accumulate, int parts) {
+  device::ExpertsArgs args{};
+  args.x = x, args.gate_up = layer.gateUp(), args.down = layer.down();
+  args.experts = chosen, args.weights = scores, args.out = out;
+  args.tokens = tokens, args.expert_count = experts, args.accumulate = accumulate;
+  args.alpha = 1.702f, args.limit = 7;
+  args.h = h.as<void>(), args.barrier = barrier.as<unsigned>(), args.plan = tiles.as<device::ExpertPlan>();
+  args.sorted = sorted.as<int>(), args.x_pairs = xPairs.as<void>(), args.y = y.as<void>();
+  auto launch = [&](int entry, int x, int y) {
+    const CudaKernel::Entry &e = kernel.entries[entry];
+    module->launch(e.name.c_str(), {unsigned(x), unsigned(y), 1}, e.threads, e.sharedBytes, {&args}, e.cooperative);
+  };
+  if (plan.single)
+    return launch(0, multiprocessors(), 1);
+  const int grid = device::experts_tiles(static_cast<int>(pairs(spec, tokens)), experts, plan.tileTokens);
+  const int permuting = device::ceil_div(tokens * (spec.hidden / 32), device::kRouteThreads);
+  if (parts & 1)
+    launch(0, 1 + std::min(permuting, multiprocessors() - 1), 1);
+  if (parts & 2)
+    launch(1, device::ceil_div(2 * spec.intermediate, plan.tileRows), grid);
+  if (parts & 4)
+    launch(2, device::ceil_div(spec.hidden, plan.tileRows), grid);
+  if (parts & 8)
+    launch(3, device::ceil_div(tokens * (spec.hidden / 8), device::kCombineThreads), 1);
+}
+
+} // namespace maskjit::test
