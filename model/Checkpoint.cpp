@@ -110,6 +110,23 @@ const TensorRecord *Checkpoint::read(const std::string &name, const std::vector<
   return &record;
 }
 
+void Checkpoint::copyBytes(const TensorRecord &record, size_t begin, size_t bytes, void *to) const {
+  for (const SafetensorsFile &file : files)
+    if (file.holds(record)) {
+      if (Result<void> done = file.read(record, begin, bytes, to); !done)
+        throw std::runtime_error(done.error().message);
+      return;
+    }
+  throw std::runtime_error(directory + ": the tensor is of none of its files");
+}
+
+size_t Checkpoint::bytes() const {
+  size_t sum = 0;
+  for (auto &[name, entry] : tensors)
+    sum += entry.record->bytes;
+  return sum;
+}
+
 void Checkpoint::problem(const std::string &name, const std::string &why) { problems.push_back(name + ": " + why); }
 
 void Checkpoint::finish() const {

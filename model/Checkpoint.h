@@ -23,6 +23,10 @@ public:
   /// `dtypes` like {"BF16", "F32"}; empty shape: any.
   const TensorRecord *read(const std::string &name, const std::vector<std::string> &dtypes,
                            const std::vector<int64_t> &shape);
+  /// Copies a part of a record's bytes. Throws std::runtime_error if the file cannot be read.
+  void copyBytes(const TensorRecord &record, size_t begin, size_t bytes, void *to) const;
+  /// Bytes of all tensors.
+  size_t bytes() const;
   /// Notes something wrong with a tensor.
   void problem(const std::string &name, const std::string &why);
   /// Throws one std::runtime_error with a line for each problem and each tensor that nothing has read.

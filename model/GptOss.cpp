@@ -50,10 +50,11 @@ static std::shared_ptr<GptOss> build(Config config, at::Device device, at::Scala
       std::make_shared<GptOss::Impl>(std::move(config), std::move(weights), device, dtype, std::move(kernels)));
 }
 
-std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype, Held held) {
+std::shared_ptr<GptOss> GptOss::load(const std::string &directory, at::Device device, at::ScalarType dtype,
+                                     const LoadOptions &options) {
   checkPlacement(device, dtype);
   return build(Config::load(directory), device, dtype,
-               [&](const Config &config) { return loadWeights(directory, config, device, dtype, held); });
+               [&](const Config &config) { return loadWeights(directory, config, device, dtype, options); });
 }
 
 std::shared_ptr<GptOss> GptOss::random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed) {

@@ -35,9 +35,9 @@ class GptOss {
 public:
   /// Loads a Hugging Face directory (config.json, model.safetensors or shards with index). `dtype` of weights and
   /// activations: kFloat or kBFloat16. Throws std::runtime_error with a located message.
-  /// 4-bit weights stay as they are unless `held` says otherwise.
+  /// 4-bit weights stay as they are unless `options` say otherwise.
   static std::shared_ptr<GptOss> load(const std::string &directory, at::Device device, at::ScalarType dtype,
-                                      Held held = Held::AsStored);
+                                      const LoadOptions &options = {});
   /// A model with random weights (normal, initializer_range), for warm starts and benchmarks.
   static std::shared_ptr<GptOss> random(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed);
   /// The same with experts in MXFP4, filled on the device.

@@ -1,28 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Single weights out of a checkpoint, in whichever form it holds them; what is wrong is noted in the checkpoint.
 #pragma once
-#include "model/Checkpoint.h"
 #include "model/Matrix.h"
+#include "model/Transfer.h"
 
 namespace maskjit {
 
+/// How weights are held in memory.
+struct LoadOptions {
+  bool dense = false;        // what the checkpoint holds in 4 bits becomes plain numbers, which can learn
+  bool nf4Attention = false; // q, k, v, o that the checkpoint holds as plain numbers become NF4
+  bool nf4Experts = false;   // experts too
+  LoadProgress progress;
+};
+
 class WeightReader {
 public:
-  /// `dtype`: of weights that are stored as plain numbers.
-  WeightReader(Checkpoint &checkpoint, at::Device device, at::ScalarType dtype)
-      : checkpoint(checkpoint), device(device), dtype(dtype) {}
+  /// `dtype`: of weights that are held as plain numbers; undefined: as they are stored.
+  WeightReader(Checkpoint &checkpoint, at::Device device, std::optional<at::ScalarType> dtype, LoadOptions options)
+      : checkpoint(checkpoint), transfer(checkpoint, device, options.progress), device(device), dtype(dtype),
+        options(std::move(options)) {}
 
   at::Tensor tensor(const std::string &name, const std::vector<int64_t> &shape);
-  /// Plain [out, in] or [E, in, out], MXFP4 (blocks and scales beside), or NF4 with its state beside.
+  /// Stored as plain [out, in] or [E, in, out], as MXFP4 (blocks and scales beside), as NF4 with its state beside, or,
+  /// experts, one by one as community checkpoints have them.
   Matrix matrix(const std::string &name, const std::vector<int64_t> &shape);
 
 private:
+  at::Tensor plain(const std::string &name, const std::vector<int64_t> &shape, std::optional<at::ScalarType> as);
   Matrix mxfp4(const std::string &name, const std::vector<int64_t> &shape);
-  Matrix nf4(const std::string &name, const std::vector<int64_t> &shape);
+  /// Matrices [out, in] of these names as one stack.
+  Matrix nf4(const std::vector<std::string> &names, int64_t out, int64_t in);
+  Matrix oneByOne(const std::string &name, const std::vector<int64_t> &shape);
+  Matrix quantized(const std::string &name, const std::vector<int64_t> &shape);
 
   Checkpoint &checkpoint;
+  Transfer transfer;
   at::Device device;
-  at::ScalarType dtype;
+  std::optional<at::ScalarType> dtype;
+  LoadOptions options;
 };
+
+/// The names of one expert's linear layer in community checkpoints: "...experts.gate_up_proj" of expert 3 is
+/// "...experts.gate_up_projs.3.weight", and its "gate_up_proj_bias" "...experts.gate_up_projs.3.bias".
+std::string expertName(const std::string &name, int64_t expert);
+/// "...mlp.router.weight" as "...mlp.router.linear.weight"; other names as they are.
+std::string communityName(const std::string &name);
+constexpr const char *kNf4State = ".quant_state.bitsandbytes__nf4";
 
 } // namespace maskjit

@@ -2,7 +2,6 @@
 // Loads, initialises and writes weights.
 #include "model/Weights.h"
 #include "model/Checkpoint.h"
-#include "model/ReadWeights.h"
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
@@ -48,17 +47,13 @@ void visitWeights(Weights &weights, const Config &c, const WeightVisitor &visit)
 }
 
 Weights loadWeights(const std::string &directory, const Config &config, at::Device device, at::ScalarType dtype,
-                    Held held) {
+                    const LoadOptions &options) {
   Checkpoint checkpoint = Checkpoint::open(directory);
   Weights weights;
-  WeightReader reader(checkpoint, device, dtype);
+  WeightReader reader(checkpoint, device, dtype, options);
   visitWeights(weights, config,
                {[&](auto &name, auto &shape, at::Tensor &tensor) { tensor = reader.tensor(name, shape); },
-                [&](auto &name, auto &shape, Matrix &matrix) {
-                  matrix = reader.matrix(name, shape);
-                  if (held == Held::Dense && matrix.packed())
-                    matrix = matrix.toDense(dtype, shape.size() == 3);
-                }});
+                [&](auto &name, auto &shape, Matrix &matrix) { matrix = reader.matrix(name, shape); }});
   checkpoint.finish();
   return weights;
 }

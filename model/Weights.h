@@ -2,7 +2,7 @@
 // The weights of gpt-oss and their Hugging Face names.
 #pragma once
 #include "model/Config.h"
-#include "model/Matrix.h"
+#include "model/ReadWeights.h"
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,13 +34,10 @@ struct WeightVisitor {
 };
 void visitWeights(Weights &weights, const Config &config, const WeightVisitor &visit);
 
-/// How weights that a checkpoint holds in 4 bits are held in memory.
-enum class Held { AsStored, Dense };
-
 /// Reads a checkpoint. Throws std::runtime_error naming every tensor that is missing, surplus or of the wrong dtype or
 /// shape.
 Weights loadWeights(const std::string &directory, const Config &config, at::Device device, at::ScalarType dtype,
-                    Held held = Held::AsStored);
+                    const LoadOptions &options = {});
 /// Norms 1, biases 0, the rest normal with initializer_range, as transformers initialises; the same on every device.
 Weights randomWeights(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed);
 /// Experts as random MXFP4 in the released layout, the rest as randomWeights but filled on the device: for benchmarks

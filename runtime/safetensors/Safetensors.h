@@ -27,6 +27,11 @@ public:
   const std::map<std::string, std::string> &metadata() const;
   /// Null if there is none of that name.
   const TensorRecord *find(const std::string &name) const;
+  /// Copies bytes [begin, begin + bytes) of a tensor of this file to `to` by reading the file: no page of the mapping
+  /// is touched, which for a large tensor costs more than the copy. Threads may call it at once.
+  Result<void> read(const TensorRecord &record, size_t begin, size_t bytes, void *to) const;
+  /// Whether the record is one of this file's.
+  bool holds(const TensorRecord &record) const;
 
 private:
   struct Impl;

@@ -2,6 +2,7 @@
 // Maps a safetensors file and checks its frame: the length field, the header, the data.
 #include "runtime/safetensors/Header.h"
 #include "runtime/safetensors/Safetensors.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 namespace maskjit {
 
 namespace {
-/// A whole file in memory, read-only. The descriptor need not outlive mmap.
+/// A whole file in memory, read-only, and its descriptor.
 class Mapping {
 public:
   static Result<std::shared_ptr<const Mapping>> open(const std::string &path) {
@@ -21,9 +22,8 @@ public:
     if (fd < 0)
       return Error{fmt::format("{}: cannot open: {}", path, std::strerror(errno))};
     auto mapping = std::make_shared<Mapping>();
-    Result<void> mapped = mapping->map(fd, path);
-    ::close(fd);
-    if (!mapped)
+    mapping->fd = fd;
+    if (Result<void> mapped = mapping->map(fd, path); !mapped)
       return mapped.error();
     return std::shared_ptr<const Mapping>(std::move(mapping));
   }
@@ -32,6 +32,20 @@ public:
   ~Mapping() {
     if (base)
       ::munmap(base, size);
+    if (fd >= 0)
+      ::close(fd);
+  }
+  Result<void> read(const char *at, size_t bytes, char *to) const {
+    for (size_t offset = at - static_cast<const char *>(base); bytes;) {
+      const ssize_t n = ::pread(fd, to, std::min<size_t>(bytes, 1 << 30), offset);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        return Error{fmt::format("cannot read {} bytes at offset {}: {}", bytes, offset,
+                                 n ? std::strerror(errno) : "the file has become shorter")};
+      to += n, offset += n, bytes -= n;
+    }
+    return {};
   }
   std::string_view bytes() const { return {static_cast<const char *>(base), size}; }
 
@@ -55,6 +69,7 @@ private:
   }
   void *base = nullptr;
   size_t size = 0;
+  int fd = -1;
 };
 } // namespace
 
@@ -62,6 +77,7 @@ struct SafetensorsFile::Impl {
   std::shared_ptr<const Mapping> mapping;
   std::map<std::string, TensorRecord> tensors;
   std::map<std::string, std::string> metadata;
+  std::string path;
 };
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
@@ -89,6 +105,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
     impl->tensors[name] = {entry.dtype, entry.shape, data.data() + entry.begin, entry.end - entry.begin};
   impl->metadata = std::move(header->metadata);
   impl->mapping = std::move(*mapping);
+  impl->path = path;
   SafetensorsFile file;
   file.impl = std::move(impl);
   return file;
@@ -96,6 +113,23 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
 
 const std::map<std::string, TensorRecord> &SafetensorsFile::tensors() const { return impl->tensors; }
 const std::map<std::string, std::string> &SafetensorsFile::metadata() const { return impl->metadata; }
+
+bool SafetensorsFile::holds(const TensorRecord &record) const {
+  const std::string_view bytes = impl->mapping->bytes();
+  const char *data = static_cast<const char *>(record.data);
+  return data >= bytes.data() && data <= bytes.data() + bytes.size();
+}
+
+Result<void> SafetensorsFile::read(const TensorRecord &record, size_t begin, size_t bytes, void *to) const {
+  if (!holds(record) || begin > record.bytes || bytes > record.bytes - begin)
+    return Error{
+        fmt::format("{}: bytes {} to {} are not those of one of its tensors", impl->path, begin, begin + bytes)};
+  Result<void> done =
+      impl->mapping->read(static_cast<const char *>(record.data) + begin, bytes, static_cast<char *>(to));
+  if (!done)
+    return Error{fmt::format("{}: {}", impl->path, done.error().message)};
+  return {};
+}
 
 const TensorRecord *SafetensorsFile::find(const std::string &name) const {
   auto it = impl->tensors.find(name);

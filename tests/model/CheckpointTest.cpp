@@ -142,7 +142,7 @@ TEST(Weights, SavedAndLoadedAgainAreTheSame) {
 TEST(Weights, StayPackedUnlessAskedFor) {
   const Config config = Config::load(fixture("gpt-oss-tiny-mxfp4"));
   const Weights packed = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat),
-                dense = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat, Held::Dense);
+                dense = loadWeights(fixture("gpt-oss-tiny-mxfp4"), config, at::kCPU, at::kFloat, {/*dense=*/true});
   for (int64_t i = 0; i < config.layers; ++i) {
     ASSERT_NE(packed.layers[i].down.mxfp4(), nullptr);
     EXPECT_EQ(packed.layers[i].down.bytes(), 8u * 128 * 2 * 17); // 16 bytes of codes and one of scale for 32 values
