@@ -37,8 +37,9 @@ WorkerLink::Clock::time_point after(double seconds) {
 }
 
 WorkerLink::WorkerLink(const SandboxOptions &options, WorkerEnds ends, pid_t supervisor)
-    : limits(options.limits), messages(options.channel == SandboxChannel::Messages), awaitMark(messages),
-      ends(std::move(ends)), supervisor(supervisor), sharedBytes(options.sharedBytes) {}
+    : limits(options.limits), messages(options.channel == SandboxChannel::Messages),
+      awaitMark(messages && options.layers.count(SandboxLayer::Seccomp) != 0), ends(std::move(ends)),
+      supervisor(supervisor), sharedBytes(options.sharedBytes) {}
 
 Result<std::unique_ptr<WorkerLink>> WorkerLink::create(const SandboxOptions &options, WorkerEnds ends,
                                                        pid_t supervisor) {
