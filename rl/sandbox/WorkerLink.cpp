@@ -27,6 +27,24 @@ constexpr std::chrono::milliseconds kClosedGrace(500); // for the news of a work
 // The kernel holds RLIMIT_CPU against ticks, the usage that it reports is exact: the two differ on a busy machine.
 constexpr double kCpuKill = 0.5;
 
+/// write(2), and no SIGPIPE to this process when the worker has closed its end.
+ssize_t writeQuietly(int descriptor, std::string_view bytes) {
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+  const int reason = errno;
+  if (written < 0 && reason == EPIPE && !sigismember(&pending, SIGPIPE)) {
+    const timespec now = {0, 0};
+    sigtimedwait(&pipe, nullptr, &now);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = reason;
+  return written;
+}
+
 std::string memoryText(size_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
 } // namespace
@@ -221,7 +239,7 @@ void WorkerLink::pump(Clock::time_point until, std::string_view *unsent) {
   if (events[2].revents)
     takeEvents();
   if (!failure && events[3].revents) {
-    const ssize_t sent = write(ends.requests.number, unsent->data(), unsent->size());
+    const ssize_t sent = writeQuietly(ends.requests.number, *unsent);
     if (sent > 0)
       unsent->remove_prefix(static_cast<size_t>(sent));
     else if (sent < 0 && errno != EAGAIN && errno != EINTR) {

@@ -151,8 +151,8 @@ INSTANTIATE_TEST_SUITE_P(, Escape, testing::ValuesIn(names()), [](const auto &in
 /// One wall alone, without the filters: that it stands is not hidden by them.
 TEST(Walls, NamespacesAloneHideFilesProcessesAndNetwork) {
   std::set<SandboxLayer> layers = layersOf(Walls::All);
-  if (!layers.count(SandboxLayer::MountNamespace) || !layers.count(SandboxLayer::PidNamespace) ||
-      !layers.count(SandboxLayer::NetworkNamespace))
+  if (!layers.count(SandboxLayer::UserNamespace) || !layers.count(SandboxLayer::MountNamespace) ||
+      !layers.count(SandboxLayer::PidNamespace) || !layers.count(SandboxLayer::NetworkNamespace))
     GTEST_SKIP() << "this machine has no namespaces";
   layers.erase(SandboxLayer::Seccomp);
   layers.erase(SandboxLayer::Landlock);

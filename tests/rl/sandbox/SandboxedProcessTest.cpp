@@ -93,6 +93,16 @@ TEST_P(Worker, ForksNothing) {
 
 TEST_P(Worker, ClosesItsChannel) { EXPECT_EQ(endOf("os.close(4)\nwhile True: pass").reason, WorkerEnd::Closed); }
 
+TEST_P(Worker, StopsReadingItsRequests) {
+  Result<SandboxedProcess> worker =
+      SandboxedProcess::start(pythonWorker("receive()\nos.close(3)\nreply(b'closed')\nwhile True: pass", GetParam()));
+  ASSERT_OK(worker);
+  ASSERT_FALSE(worker->send("go"));
+  ASSERT_TRUE(worker->receive(10));
+  const std::optional<WorkerFailure> failure = worker->send("more"); // not a SIGPIPE to this process
+  EXPECT_EQ((failure ? *failure : worker->receive(10).failure).reason, WorkerEnd::Closed);
+}
+
 INSTANTIATE_TEST_SUITE_P(, Worker, testing::Values(Walls::All, Walls::NoNamespaces), testing::PrintToStringParamName());
 
 } // namespace
