@@ -4,10 +4,12 @@
 #include "runtime/launch/Driver.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/tools/Commands.h"
+#include "runtime/tools/SandboxSection.h"
 #include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <thread>
+#include <utility>
 
 namespace maskjit {
 namespace {
@@ -70,6 +72,12 @@ void sayCache() {
     say("", writable.error().message);
 }
 
+void saySandbox() {
+  const char *what = "sandbox";
+  for (const std::string &line : describeSandbox())
+    say(std::exchange(what, ""), line);
+}
+
 int doctor() {
   say("maskjit", MASKJIT_VERSION);
   say("LLVM", MASKJIT_LLVM_VERSION);
@@ -77,6 +85,7 @@ int doctor() {
   sayNvrtc();
   sayGpus();
   sayCache();
+  saySandbox();
   say("masks", fmt::format("{}", fmt::join(Mask::shipped(), " ")));
   return 0;
 }
