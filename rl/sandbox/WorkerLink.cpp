@@ -23,7 +23,7 @@ constexpr double kEndSeconds = 5;         // for the supervisor to see its worke
 constexpr size_t kPart = size_t(1) << 16; // bytes read at once
 constexpr size_t kTextKept = size_t(1) << 16;
 constexpr size_t kHeader = 8;                          // bytes of a message's length
-constexpr std::chrono::milliseconds kClosedGrace(500); // for the news of a worker's end after its channel closed
+constexpr std::chrono::milliseconds kClosedGrace(200); // for the news of a worker's end after its channel closed
 // The kernel holds RLIMIT_CPU against ticks, the usage that it reports is exact: the two differ on a busy machine.
 constexpr double kCpuKill = 0.5;
 
