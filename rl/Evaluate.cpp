@@ -22,10 +22,10 @@ Evaluation evaluate(const GptOss &model, const Tokenizer &tokenizer, const Task 
     for (size_t i = 0; i < part.size(); ++i) {
       const Completion &c = completions[i];
       Judged judged{part[i].prompt, c.text, part[i].answer, c.finished};
-      double correct = rewardCorrect(judged).value_or(0);
-      out.accuracy += correct;
-      out.formatted += rewardFormat(judged).value_or(0);
-      out.answers.push_back({part[i].prompt, c.text, part[i].answer, correct == 1});
+      Grade grade = task.grade(judged);
+      out.accuracy += grade.correct;
+      out.formatted += grade.formatted;
+      out.answers.push_back({part[i].prompt, c.text, part[i].answer, grade.correct == 1});
     }
   }
   out.accuracy /= double(problems.size());

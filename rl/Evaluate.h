@@ -16,7 +16,7 @@ struct EvaluateOptions {
 };
 
 struct Evaluation {
-  double accuracy = 0, formatted = 0; // shares of the `correct` and of the `format` reward
+  double accuracy = 0, formatted = 0; // shares of the task's grades
   struct Answer {
     std::string prompt, completion, expected;
     bool correct = false;

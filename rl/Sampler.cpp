@@ -34,16 +34,22 @@ std::vector<Completion> complete(const GptOss &model, const Tokenizer &tokenizer
   return out;
 }
 
-at::Tensor judge(const std::vector<Completion> &completions, const std::vector<Problem> &problems, int64_t each,
-                 const std::vector<std::string> &rewards) {
-  at::Tensor out = at::empty({int64_t(completions.size()), int64_t(rewards.size())}, at::kFloat);
-  auto *value = out.mutable_data_ptr<float>();
+std::vector<Judged> judgedOf(const std::vector<Completion> &completions, const std::vector<Problem> &problems,
+                             int64_t each) {
+  std::vector<Judged> out;
   for (size_t i = 0; i < completions.size(); ++i) {
     const Problem &problem = problems[i / size_t(each)];
-    Judged judged{problem.prompt, completions[i].text, problem.answer, completions[i].finished};
-    for (const std::string &name : rewards)
-      *value++ = float(findReward(name).judge(judged).value_or(std::numeric_limits<double>::quiet_NaN()));
+    out.push_back({problem.prompt, completions[i].text, problem.answer, completions[i].finished});
   }
+  return out;
+}
+
+at::Tensor rewardTable(const std::vector<Judged> &completions, const std::vector<std::string> &rewards) {
+  at::Tensor out = at::empty({int64_t(completions.size()), int64_t(rewards.size())}, at::kFloat);
+  auto *value = out.mutable_data_ptr<float>();
+  for (const Judged &completion : completions)
+    for (const std::string &name : rewards)
+      *value++ = float(findReward(name).judge(completion).value_or(std::numeric_limits<double>::quiet_NaN()));
   return out;
 }
 

@@ -24,8 +24,11 @@ std::vector<Completion> complete(const GptOss &model, const Tokenizer &tokenizer
                                  int64_t each, uint64_t firstSequence, const GenerateOptions &options,
                                  int64_t maxPromptLength);
 
-/// rewards [completions, functions] fp32, NaN where a function does not judge. Completion i answers problem i / each.
-at::Tensor judge(const std::vector<Completion> &completions, const std::vector<Problem> &problems, int64_t each,
-                 const std::vector<std::string> &rewards);
+/// What rewards see of completions; completion i answers problem i / each. The views are into the arguments.
+std::vector<Judged> judgedOf(const std::vector<Completion> &completions, const std::vector<Problem> &problems,
+                             int64_t each);
+
+/// rewards [completions, functions] fp32, NaN where a function does not judge.
+at::Tensor rewardTable(const std::vector<Judged> &completions, const std::vector<std::string> &rewards);
 
 } // namespace maskjit::rl

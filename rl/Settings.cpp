@@ -32,6 +32,30 @@ Schedule Settings::schedule() const {
   return {parseScheduleType(lrSchedulerType), learningRate, warmup, maxSteps};
 }
 
+JudgeOptions Settings::judgeOptions() const {
+  JudgeOptions o;
+  o.language = findTask(task)->language().value();
+  o.trials = int(judgeTrials);
+  if (judgeSize > 0)
+    o.shape = {int(judgeSize), int(judgeSize), int(judgeSize)};
+  for (const std::string &name : withoutMeasures) {
+    std::string known;
+    bool found = false;
+    for (const auto &[measure, member] : counterMeasureNames()) {
+      if (measure == name) {
+        o.counterMeasures.*member = false;
+        found = true;
+      }
+      known += (known.empty() ? "" : ", ") + measure;
+    }
+    if (!found)
+      throw std::runtime_error("without names the counter-measure '" + name + "'; there are: " + known);
+  }
+  o.allowWeakSandbox = allowWeakSandbox;
+  o.auditFile = outputDir + "/audit.jsonl";
+  return o;
+}
+
 static void require(bool holds, const std::string &setting, const std::string &value, const std::string &expected) {
   if (!holds)
     throw std::runtime_error(setting + " is " + value + "; " + expected);
@@ -74,9 +98,14 @@ void Settings::validate() const {
           "of length " + std::to_string(rewardWeights.size()),
           "one for each of the " + std::to_string(rewards.size()) + " rewards is needed");
   require(!rewards.empty(), "rewards", "empty", "name at least one");
+  bool programs = findTask(task)->language().has_value();
   for (const std::string &name : rewards)
-    findReward(name);
-  findTask(task);
+    require(programs || !findReward(name).ofPrograms, "reward", "'" + name + "'",
+            "it needs a task that asks for programs, '" + task + "' does not");
+  atLeast("judge_trials", judgeTrials, 3); // a spread needs three
+  atLeast("judge_size", judgeSize, 0);
+  if (programs)
+    judgeOptions();
   require(device == "cpu" || device == "cuda", "device", "'" + device + "'", "use cpu or cuda");
   require(dtype.empty() || dtype == "float32" || dtype == "bfloat16", "dtype", "'" + dtype + "'",
           "use float32 or bfloat16");
@@ -97,6 +126,9 @@ nlohmann::json Settings::identity() const {
       {"rewards", rewards},
       {"reward_weights", rewardWeights},
       {"shuffle_rewards", shuffleRewards},
+      {"judge_trials", judgeTrials},
+      {"judge_size", judgeSize},
+      {"without", withoutMeasures},
       {"lora_r", lora.rank},
       {"lora_alpha", lora.alpha},
       {"lora_target_modules", lora.targetModules},

@@ -3,6 +3,7 @@
 #pragma once
 #include "model/Lora.h"
 #include "rl/Advantages.h"
+#include "rl/judge/Judge.h"
 #include "rl/losses/LossOptions.h"
 #include "rl/losses/RolloutCorrection.h"
 #include "rl/optim/AdamW.h"
@@ -23,6 +24,11 @@ struct Settings {
   std::vector<double> rewardWeights; // empty: all 1
   bool shuffleRewards = false;       // a control: rewards are dealt to the completions of a batch at random
   LoraConfig lora;
+
+  // Programs, where the task asks for them.
+  int64_t judgeTrials = 5, judgeSize = 0;   // timed trials of a program; rows = columns = depth, 0: the language's
+  std::vector<std::string> withoutMeasures; // counter-measures that are switched off, for research
+  bool allowWeakSandbox = false;
 
   // Generation.
   int64_t numGenerations = 8, maxPromptLength = 512, maxCompletionLength = 256;
@@ -57,6 +63,8 @@ struct Settings {
   AdvantageOptions advantageOptions() const;
   CorrectionOptions correctionOptions() const;
   Schedule schedule() const;
+  /// For the programs of the task, which must ask for some; the audit log goes to the output directory.
+  JudgeOptions judgeOptions() const;
 
   /// Throws std::runtime_error naming the setting, its value and what would do.
   void validate() const;

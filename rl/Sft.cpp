@@ -18,7 +18,7 @@
 
 namespace maskjit::rl {
 
-constexpr int64_t kAnswerRoom = 16; // tokens that an answer may take when accuracy is measured
+constexpr int64_t kAnswerRoom = 64; // tokens that an answer may take when accuracy is measured
 
 void SftSettings::validate() const {
   auto positive = [](const char *name, double value) {
@@ -73,7 +73,7 @@ static Rollout teacherBatch(const SftSettings &s, const Task &task, const Tokeni
   for (int64_t i = 0; i < s.batchSize; ++i) {
     uint64_t index = uint64_t(step * s.batchSize + i);
     prompts.push_back(tokenizer.encode(task.draw(Split::Sft, s.seed, index).prompt));
-    answers.push_back(tokenizer.encode(task.carelessAnswer(Split::Sft, s.seed, index, s.care)));
+    answers.push_back(tokenizer.encode(task.teacherAnswer(Split::Sft, s.seed, index, s.care)));
     answers.back().push_back(ByteTokenizer::kStop);
   }
   Rollout r;
@@ -108,6 +108,7 @@ double runSft(const SftSettings &s, const std::atomic<bool> &stop,
   EvaluateOptions evaluation;
   evaluation.samples = s.evalSamples;
   evaluation.maxNewTokens = kAnswerRoom;
+  evaluation.temperature = task->evaluationTemperature();
   double accuracy = 0;
   for (int64_t step = 0; step < s.maxSteps && !stop && accuracy < s.targetAccuracy; ++step) {
     auto start = std::chrono::steady_clock::now();

@@ -60,10 +60,12 @@ at::Tensor microBatchLoss(const GptOss &model, const Rollout &rollout, const Los
 }
 
 Trainer::Trainer(const Settings &s, std::shared_ptr<GptOss> gptOss, std::shared_ptr<const Tokenizer> words,
-                 const std::string &checkpoint)
-    : settings(s), model(std::move(gptOss)), tokenizer(std::move(words)) {
+                 const std::string &checkpoint, JudgeFunction judge)
+    : settings(s), model(std::move(gptOss)), tokenizer(std::move(words)), judgeFunction(std::move(judge)) {
   settings.validate();
   task = findTask(settings.task);
+  if (task->language() && !judgeFunction)
+    throw std::runtime_error("the task '" + task->name() + "' asks for programs, so the trainer needs a judge");
   loss = settings.lossOptions();
   schedule = settings.schedule();
   routerCoefficient = settings.routerAuxLossCoef.value_or(model->config().routerAuxLossCoef);
@@ -129,7 +131,7 @@ Rollout Trainer::generateRollout() {
   tokens += (r.promptMask.sum() + r.completionMask.sum()).item<int64_t>();
   recordLengths(r.completionMask, finishedRows, metrics);
 
-  at::Tensor earned = judge(completions, problems, each, settings.rewards);
+  at::Tensor earned = rewardsOf(completions, problems);
   if (settings.shuffleRewards)
     earned = earned.index_select(0, permutation(rows, settings.seed, kShuffleRewards, uint64_t(generations)));
   at::Tensor weights = at::ones({int64_t(settings.rewards.size())});
@@ -161,6 +163,22 @@ Rollout Trainer::generateRollout() {
   }
   ++generations;
   return r;
+}
+
+/// rewards [completions, functions]; where the task asks for programs these are judged first, all rewards share that.
+at::Tensor Trainer::rewardsOf(const std::vector<Completion> &completions, const std::vector<Problem> &problems) {
+  std::vector<Judged> judged = judgedOf(completions, problems, settings.numGenerations);
+  std::vector<ProgramResult> results;
+  if (task->language()) {
+    results = judgePrograms(judged, *task, {}, judgeFunction);
+    for (size_t i = 0; i < judged.size(); ++i) {
+      judged[i].judgement = &results[i].judgement;
+      judged[i].hasProgram = results[i].hasProgram;
+    }
+    recordVerdicts(results, metrics);
+    record.add(finished, judged, results);
+  }
+  return rewardTable(judged, settings.rewards);
 }
 
 /// The rollout that the next pass learns from; a new one when the last has been used up.
@@ -230,7 +248,7 @@ bool Trainer::run(const std::atomic<bool> &stop, const std::function<void(const 
       secondsSinceLine = 0;
     }
     if (report)
-      report({finished, settings.maxSteps, seconds, lastReward, lastLoss});
+      report({finished, settings.maxSteps, seconds, lastReward, lastLoss, record.empty() ? 0 : record.lastMedian()});
     if (settings.saveSteps > 0 && finished % settings.saveSteps == 0) {
       save();
       saved = finished;
@@ -255,6 +273,7 @@ void Trainer::save() {
                 {"last_reward", lastReward},
                 {"reward_curve", rewards},
                 {"evaluation_curve", evaluations},
+                {"programs", record.json()},
                 {"settings", settings.identity()}};
   state.tensors = optimizer->state();
   // Passes left in the generation batch: they must see the same completions after a resume.
@@ -283,6 +302,8 @@ void Trainer::restore(const std::string &checkpoint) {
     lastReward = j.at("last_reward");
     rewards = j.at("reward_curve").get<std::vector<std::pair<double, double>>>();
     evaluations = j.at("evaluation_curve").get<std::vector<std::pair<double, double>>>();
+    if (task->language())
+      record.restore(j.at("programs"));
     optimizer->restore(state.tensors, j.at("optimizer_steps"));
   } catch (const nlohmann::json::exception &e) {
     throw std::runtime_error(checkpoint + "/trainer_state.json: " + e.what() + "; resume from another checkpoint");

@@ -6,7 +6,9 @@
 #include "rl/Checkpoint.h"
 #include "rl/Evaluate.h"
 #include "rl/Metrics.h"
+#include "rl/ProgramRecord.h"
 #include "rl/Rollout.h"
+#include "rl/Sampler.h"
 #include "rl/Settings.h"
 #include "rl/optim/AdamW.h"
 #include "rl/tasks/Task.h"
@@ -21,6 +23,7 @@ struct StepReport {
   int64_t step = 0, maxSteps = 0; // finished steps
   double seconds = 0;             // of this step, its share of generation included
   double reward = 0, loss = 0;
+  double medianSpeedup = 0; // of the last generation batch, where programs are judged
 };
 
 /// The loss of one micro-batch, ready for backward(): forward pass, policy loss, router loss. A rollout without old
@@ -31,9 +34,10 @@ at::Tensor microBatchLoss(const GptOss &model, const Rollout &rollout, const Los
 class Trainer {
 public:
   /// Starts a run, or goes on with the one in `checkpoint` (a folder that findCheckpoint returned). The model gets a
-  /// fresh or the saved adapter. Throws std::runtime_error if settings do not fit each other or the checkpoint.
+  /// fresh or the saved adapter. Where the task asks for programs, `judge` is needed. Throws std::runtime_error if
+  /// settings do not fit each other or the checkpoint.
   Trainer(const Settings &settings, std::shared_ptr<GptOss> model, std::shared_ptr<const Tokenizer> tokenizer,
-          const std::string &checkpoint = "");
+          const std::string &checkpoint = "", JudgeFunction judge = {});
 
   /// Trains to settings.maxSteps. Once `stop` is true it ends after the current step. Always leaves a checkpoint and
   /// the adapter in the output directory. Returns false if it was stopped.
@@ -45,9 +49,12 @@ public:
   /// (step, mean reward) of each optimizer step and (step, accuracy) of each evaluation so far.
   const std::vector<std::pair<double, double>> &rewardCurve() const { return rewards; }
   const std::vector<std::pair<double, double>> &evaluationCurve() const { return evaluations; }
+  /// Empty where no programs are judged.
+  const ProgramRecord &programs() const { return record; }
 
 private:
   Rollout generateRollout();
+  at::Tensor rewardsOf(const std::vector<Completion> &completions, const std::vector<Problem> &problems);
   const Rollout &currentRollout();
   void optimizerStep();
   void evaluateNow(double step);
@@ -59,6 +66,8 @@ private:
   std::shared_ptr<GptOss> model;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<Task> task;
+  JudgeFunction judgeFunction;
+  ProgramRecord record;
   LossOptions loss;
   Schedule schedule;
   double routerCoefficient = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The reward for a completion that can be read as a number at all.
+// The reward for a completion that can be read as an answer at all: a number, or a program.
 #include "rl/rewards/Reward.h"
 
 namespace maskjit::rl {
@@ -8,6 +8,8 @@ namespace maskjit::rl {
 constexpr size_t kMaxDigits = 12;
 
 std::optional<double> rewardFormat(const Judged &judged) {
+  if (judged.judgement)
+    return judged.hasProgram ? 1.0 : 0.0;
   const std::string_view text = judged.completion;
   if (!judged.finished || text.empty() || text.size() > kMaxDigits || (text[0] == '0' && text.size() > 1))
     return 0.0;

@@ -7,10 +7,13 @@ namespace maskjit::rl {
 
 const std::vector<Reward> &rewardRegistry() {
   static const std::vector<Reward> all = {
-      {"correct", "1 if the completion is the answer, character for character, and stopped by itself; else 0",
-       rewardCorrect},
-      {"format", "1 if the completion is a plain number without leading zeros and stopped by itself; else 0",
+      {"correct", "1 if the completion is the answer, or its program is right in every trial; else 0", rewardCorrect},
+      {"format", "1 if the completion is a plain number, or holds a program, and stopped by itself; else 0",
        rewardFormat},
+      {"no_cheat", "-1 if there is evidence that the program cheats; else 0", rewardNoCheat, true},
+      {"runs", "1 if the program runs to its end, right or wrong; else 0", rewardRuns, true},
+      {"speed", "doublings of the reference's speed if the program is right; else 0", rewardSpeed, true},
+      {"verdict", "the judge's own value of the verdict and the speed", rewardVerdict, true},
   };
   return all;
 }

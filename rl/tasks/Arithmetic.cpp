@@ -67,14 +67,12 @@ int64_t Arithmetic::careless(Addition sum, double care, uint64_t seed, uint64_t 
   return result + carry * unit;
 }
 
-std::string Arithmetic::carelessAnswer(Split split, uint64_t seed, uint64_t index, double care) const {
-  return std::to_string(careless(operands(split, seed, index), care, seed, index));
+Grade Arithmetic::grade(const Judged &judged) const {
+  return {rewardCorrect(judged).value_or(0), rewardFormat(judged).value_or(0)};
 }
 
-std::unique_ptr<Task> findTask(std::string_view name) {
-  if (name == "arithmetic")
-    return std::make_unique<Arithmetic>();
-  throw std::runtime_error("task '" + std::string(name) + "' is unknown; there is: arithmetic");
+std::string Arithmetic::teacherAnswer(Split split, uint64_t seed, uint64_t index, double care) const {
+  return std::to_string(careless(operands(split, seed, index), care, seed, index));
 }
 
 } // namespace maskjit::rl

@@ -20,7 +20,9 @@ public:
   std::string name() const override { return "arithmetic"; }
   Problem draw(Split split, uint64_t seed, uint64_t index) const override;
   std::vector<Problem> sample(Split split, uint64_t seed, size_t count) const override;
-  std::string carelessAnswer(Split split, uint64_t seed, uint64_t index, double care) const override;
+  /// A careless teacher's, see careless().
+  std::string teacherAnswer(Split split, uint64_t seed, uint64_t index, double care) const override;
+  Grade grade(const Judged &judged) const override;
 
 private:
   Addition operands(Split split, uint64_t seed, uint64_t index) const;

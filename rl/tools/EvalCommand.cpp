@@ -47,7 +47,7 @@ void addEvalCommand(CLI::App &app, Session &) {
   auto s = std::make_shared<EvalSettings>();
   option(*command, "model", s->model, "directory of the checkpoint");
   option(*command, "adapter", s->adapter, "directory of a PEFT adapter, such as train's output_dir [none]");
-  option(*command, "task", s->task, "arithmetic");
+  option(*command, "task", s->task, "arithmetic, matmul or matmul-schedule");
   option(*command, "device", s->device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   option(*command, "dtype", s->dtype, "float32 or bfloat16 [float32 on the CPU, bfloat16 on CUDA]")
       ->check(CLI::IsMember({"float32", "bfloat16"}));

@@ -65,10 +65,20 @@ static void addOptimizer(CLI::App &app, Settings &s) {
   option(app, "max_steps", s.maxSteps, "optimizer steps of the run");
 }
 
+static void addPrograms(CLI::App &app, Settings &s) {
+  option(app, "judge_trials", s.judgeTrials, "timed trials of a program, each beside one of the reference");
+  option(app, "judge_size", s.judgeSize, "rows, columns and depth of the matrices; 0: 256 for C, 64 for Python");
+  option(app, "without", s.withoutMeasures,
+         "research: judge without these counter-measures (static_filter, fresh_inputs, ...; rl/README.md)");
+  flag(app, "allow_weak_sandbox", s.allowWeakSandbox,
+       "run programs although this machine offers less than the minimum");
+}
+
 void addTrainOptions(CLI::App &app, Settings &s) {
   option(app, "model", s.model, "directory of the checkpoint, as Hugging Face writes it");
-  option(app, "task", s.task, "arithmetic");
-  option(app, "output_dir", s.outputDir, "adapter, checkpoints and metrics.jsonl");
+  option(app, "task", s.task, "arithmetic, matmul or matmul-schedule");
+  option(app, "output_dir", s.outputDir,
+         "adapter, checkpoints, metrics.jsonl; for programs also audit.jsonl and plots");
   option(app, "device", s.device, "cpu or cuda");
   option(app, "dtype", s.dtype, "float32 or bfloat16 [float32 on the CPU, bfloat16 on CUDA]");
   option(app, "seed", s.seed, "of adapters, problems and sampling");
@@ -80,6 +90,7 @@ void addTrainOptions(CLI::App &app, Settings &s) {
   option(app, "lora_alpha", s.lora.alpha, "scaling of the adapter times its rank");
   option(app, "lora_target_modules", s.lora.targetModules, "attention projections with an adapter");
   option(app, "lora_target_parameters", s.lora.targetParameters, "expert parameters with an adapter");
+  addPrograms(app, s);
   addGeneration(app, s);
   addBatches(app, s);
   addLoss(app, s);

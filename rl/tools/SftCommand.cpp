@@ -27,7 +27,7 @@ void addSftCommand(CLI::App &app, Session &session) {
   CLI::App *command =
       app.add_subcommand("sft", "train a small gpt-oss from scratch on a task: the warm start of train");
   auto s = std::make_shared<SftSettings>();
-  option(*command, "task", s->task, "arithmetic");
+  option(*command, "task", s->task, "arithmetic, matmul or matmul-schedule");
   option(*command, "output_dir", s->outputDir, "where the checkpoint goes");
   option(*command, "device", s->device, "cpu or cuda");
   option(*command, "dtype", s->dtype, "of the saved weights: bfloat16 or float32; learning is in float32");

@@ -5,9 +5,12 @@
 #include "rl/tools/Commands.h"
 #include "rl/tools/NamedOption.h"
 #include "rl/tools/Options.h"
+#include "rl/tools/ProgramReport.h"
 #include "rl/tools/Terminal.h"
+#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
+#include <stdexcept>
 
 namespace maskjit::rl {
 
@@ -22,12 +25,27 @@ static void printCurves(const Trainer &trainer) {
     fmt::print("{:>8}  {:>8.3f}  {}\n", int64_t(step), accuracy, std::string(size_t(accuracy * 50), '#'));
 }
 
+/// The judge of the task's programs; null where the task asks for none.
+static std::unique_ptr<Judge> startJudge(const Settings &settings) {
+  if (!findTask(settings.task)->language())
+    return nullptr;
+  std::filesystem::create_directories(settings.outputDir); // of the audit log
+  Result<std::unique_ptr<Judge>> judge = Judge::create(settings.judgeOptions());
+  if (!judge)
+    throw std::runtime_error(judge.error().message);
+  return std::move(*judge);
+}
+
 static void train(const Settings &settings, const std::string &resume, Session &session) {
   settings.validate();
   std::string checkpoint = resume.empty() ? "" : findCheckpoint(resume);
   auto model = ModelOptions{settings.model, "", settings.device, settings.dtype}.load();
   auto tokenizer = Tokenizer::load(settings.model);
-  Trainer trainer(settings, model, tokenizer, checkpoint);
+  std::unique_ptr<Judge> judge = startJudge(settings);
+  JudgeFunction judgeFunction;
+  if (judge)
+    judgeFunction = [&](const std::vector<std::string> &sources) { return judge->judgeAll(sources); };
+  Trainer trainer(settings, model, tokenizer, checkpoint, judgeFunction);
   fmt::print(stderr, "{} in {} on {}; {} with seed {}\n", settings.model,
              model->dtype() == at::kFloat ? "float32" : "bfloat16", settings.device, settings.lossType, settings.seed);
   fmt::print(stderr, "{}\n", trainer.routerLossNote());
@@ -36,10 +54,16 @@ static void train(const Settings &settings, const std::string &resume, Session &
 
   ProgressLine progress(settings.loggingSteps);
   bool complete = trainer.run(session.stop, [&](const StepReport &r) {
-    progress.show(r.step, r.maxSteps, r.seconds, fmt::format("reward {:.3f}  loss {:+.4f}", r.reward, r.loss));
+    progress.show(r.step, r.maxSteps, r.seconds,
+                  fmt::format("reward {:.3f}  loss {:+.4f}{}", r.reward, r.loss,
+                              judge ? fmt::format("  median speedup {:.1f}", r.medianSpeedup) : ""));
   });
   progress.finish();
   printCurves(trainer);
+  reportPrograms(trainer.programs(), settings);
+  judge.reset(); // its workers would share the cores with those that time the best programs
+  if (complete)
+    reportBest(trainer.programs(), settings);
   if (complete) {
     fmt::print("adapter, checkpoints and metrics.jsonl are in {}\n", settings.outputDir);
   } else {
