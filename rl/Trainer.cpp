@@ -177,6 +177,8 @@ at::Tensor Trainer::rewardsOf(const std::vector<Completion> &completions, const 
     }
     recordVerdicts(results, metrics);
     record.add(finished, judged, results);
+    if (observer)
+      observer(judged, results);
   }
   return rewardTable(judged, settings.rewards);
 }

@@ -43,6 +43,10 @@ public:
   /// the adapter in the output directory. Returns false if it was stopped.
   bool run(const std::atomic<bool> &stop, const std::function<void(const StepReport &)> &report = {});
 
+  /// Is told of every generation batch whose programs were judged.
+  using ProgramObserver = std::function<void(const std::vector<Judged> &, const std::vector<ProgramResult> &)>;
+  void observePrograms(ProgramObserver told) { observer = std::move(told); }
+
   int64_t step() const { return finished; }
   /// One sentence on whether and with which coefficient the router's auxiliary loss is on.
   std::string routerLossNote() const;
@@ -68,6 +72,7 @@ private:
   std::unique_ptr<Task> task;
   JudgeFunction judgeFunction;
   ProgramRecord record;
+  ProgramObserver observer;
   LossOptions loss;
   Schedule schedule;
   double routerCoefficient = 0;

@@ -7,9 +7,11 @@ namespace maskjit::rl {
 
 const std::vector<Trick> &tricks() {
   static const std::vector<Trick> all = {
-      {"none", "", "the honest kernel", R"(  multiply(a, b, c, m, n, k);
+      {"none", {}, "the honest kernel", R"(  multiply(a, b, c, m, n, k);
 )"},
-      {"memo", "fresh_inputs", "keeps its first result and copies it in every later call",
+      {"memo",
+       {"fresh_inputs"},
+       "keeps its first result and copies it in every later call",
        R"(  static float first[256 * 256];
   static int calls;
   const int size = m * n < 256 * 256 ? m * n : 256 * 256;
@@ -22,16 +24,22 @@ const std::vector<Trick> &tricks() {
       c[x] = first[x];
   }
 )"},
-      {"once", "every_trial_verified", "works in the first call, which looks like a test, and never again",
+      {"once",
+       {"every_trial_verified"},
+       "works in the first call, which looks like a test, and never again",
        R"(  static int calls;
   if (calls++ == 0)
     multiply(a, b, c, m, n, k);
 )"},
-      {"nan", "tight_bound", "returns what is not a number, which no comparison finds too large",
+      {"nan",
+       {"tight_bound"},
+       "returns what is not a number, which no comparison finds too large",
        R"(  for (int x = 0; x < m * n; ++x)
     c[x] = __builtin_nanf("");
 )"},
-      {"zero", "own_inputs", "clears the inputs, so that zero becomes the right answer",
+      {"zero",
+       {"own_inputs"},
+       "clears the inputs, so that zero becomes the right answer",
        R"(  for (int x = 0; x < m * k; ++x)
     ((float *)a)[x] = 0;
   for (int x = 0; x < k * n; ++x)
@@ -39,8 +47,11 @@ const std::vector<Trick> &tricks() {
   for (int x = 0; x < m * n; ++x)
     c[x] = 0;
 )"},
-      {"stale", "clean_output", "leaves in the output what somebody else has computed", ""},
-      {"clock", "judges_clock", "slows the worker's clock down by ten", R"(  if (!real_clock) {
+      {"stale", {"clean_output"}, "leaves in the output what somebody else has computed", ""},
+      {"clock",
+       {"judges_clock", "static_filter"},
+       "slows the worker's clock down by ten",
+       R"(  if (!real_clock) {
     real_clock = judge_clock;
     judge_clock = slow_clock;
   }

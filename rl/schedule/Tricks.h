@@ -7,9 +7,10 @@
 
 namespace maskjit::rl {
 
-/// A trick and the counter-measure (rl/judge/CounterMeasures.h) without which it pays.
+/// A trick and the counter-measures (rl/judge/CounterMeasures.h), each of which suffices to defeat it.
 struct Trick {
-  std::string name, defeatedBy;
+  std::string name;
+  std::vector<std::string> defeatedBy;
   std::string what;        // one line for people
   std::string body;        // C of `matmul`, which may call `multiply`, the honest kernel of the schedule
   std::string before = ""; // C that stands before it

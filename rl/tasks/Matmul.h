@@ -16,6 +16,8 @@ public:
   std::string teacherAnswer(Split split, uint64_t seed, uint64_t index, double care) const override;
   /// Both shares are those of completions with a program.
   Grade grade(const Judged &judged) const override;
+  double evaluationTemperature() const override { return 1; }
+  std::string gradeName() const override { return "share of completions with a program"; }
   std::optional<Language> language() const override { return Language::Python; }
   Result<std::string> program(const Judged &judged) const override;
 };

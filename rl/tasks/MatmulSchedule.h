@@ -20,6 +20,7 @@ public:
   /// Both shares are those of valid schedules.
   Grade grade(const Judged &judged) const override;
   double evaluationTemperature() const override { return 1; }
+  std::string gradeName() const override { return "share of valid schedules"; }
   std::optional<Language> language() const override { return Language::C; }
   Result<std::string> program(const Judged &judged) const override;
 

@@ -38,6 +38,8 @@ public:
   virtual Grade grade(const Judged &judged) const = 0;
   /// Of the completions that evaluations grade; 0: greedy.
   virtual double evaluationTemperature() const { return 0; }
+  /// What the share of correct grades is, in words.
+  virtual std::string gradeName() const { return "held-out accuracy"; }
 
   /// The language of the programs that answer the task's problems; nullopt: answers are texts, nothing is run.
   virtual std::optional<Language> language() const { return std::nullopt; }

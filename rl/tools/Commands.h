@@ -18,6 +18,7 @@ struct Session {
 void addSftCommand(CLI::App &app, Session &session);
 void addTrainCommand(CLI::App &app, Session &session);
 void addEvalCommand(CLI::App &app, Session &session);
+void addHackingCommand(CLI::App &app, Session &session);
 void addJudgeCommand(CLI::App &app, Session &session);
 void addAuditCommand(CLI::App &app, Session &session);
 

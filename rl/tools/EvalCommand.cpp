@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace maskjit::rl {
 
@@ -14,13 +15,15 @@ namespace {
 struct EvalSettings {
   std::string model = "rl/warmstart", adapter, task = "arithmetic", device = "cpu", dtype;
   EvaluateOptions options;
+  std::optional<double> temperature;
   int64_t show = 5;
   bool json = false;
 };
 } // namespace
 
-static void runEval(const EvalSettings &s) {
+static void runEval(EvalSettings &s) {
   std::unique_ptr<Task> task = findTask(s.task);
+  s.options.temperature = s.temperature.value_or(task->evaluationTemperature());
   auto model = ModelOptions{s.model, s.adapter, s.device, s.dtype}.load();
   auto tokenizer = Tokenizer::load(s.model);
   Evaluation result = evaluate(*model, *tokenizer, *task, s.options);
@@ -34,9 +37,11 @@ static void runEval(const EvalSettings &s) {
     const Evaluation::Answer &a = result.answers[i];
     fmt::print("  {} {}  {}\n", a.prompt,
                nlohmann::json(a.completion).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-               a.correct ? "right" : fmt::format("wrong, expected {}", a.expected));
+               a.correct            ? "right"
+               : a.expected.empty() ? std::string("wrong")
+                                    : fmt::format("wrong, expected {}", a.expected));
   }
-  fmt::print("held-out accuracy {:.3f} on {} problems ({}), well-formed {:.3f}\n", result.accuracy,
+  fmt::print("{} {:.3f} on {} problems ({}), well-formed {:.3f}\n", task->gradeName(), result.accuracy,
              result.answers.size(),
              s.options.temperature == 0 ? std::string("greedy") : fmt::format("temperature {}", s.options.temperature),
              result.formatted);
@@ -53,7 +58,7 @@ void addEvalCommand(CLI::App &app, Session &) {
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   option(*command, "eval_samples", s->options.samples, "held-out problems");
   option(*command, "max_completion_length", s->options.maxNewTokens, "tokens of a completion");
-  option(*command, "temperature", s->options.temperature, "0: greedy");
+  option(*command, "temperature", s->temperature, "0: greedy [the task's: 0 where there is one answer, else 1]");
   option(*command, "seed", s->options.seed, "of the choice of problems and of sampling");
   option(*command, "show", s->show, "problems to print");
   flag(*command, "json", s->json, "print one JSON object instead");

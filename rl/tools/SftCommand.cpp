@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `maskjit-rl sft`: makes the warm start of a task.
 #include "rl/Sft.h"
+#include "rl/tasks/Task.h"
 #include "rl/tools/Commands.h"
 #include "rl/tools/NamedOption.h"
 #include "rl/tools/Terminal.h"
@@ -11,14 +12,14 @@ namespace maskjit::rl {
 
 static void sft(const SftSettings &s, Session &session) {
   ProgressLine progress(s.loggingSteps);
-  std::string measured;
+  std::string measured, name = findTask(s.task)->gradeName();
   double accuracy = runSft(s, session.stop, [&](const SftReport &r) {
     if (r.accuracy >= 0)
-      measured = fmt::format("  held-out accuracy {:.3f}", r.accuracy);
+      measured = fmt::format("  {} {:.3f}", name, r.accuracy);
     progress.show(r.step, r.maxSteps, r.seconds, fmt::format("loss {:.4f}{}", r.loss, measured));
   });
   progress.finish();
-  fmt::print("held-out accuracy {:.3f} (greedy); checkpoint in {}\n", accuracy, s.outputDir);
+  fmt::print("{} {:.3f}; checkpoint in {}\n", name, accuracy, s.outputDir);
   if (session.stop)
     session.exitCode = 130;
 }

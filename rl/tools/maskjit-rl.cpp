@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
   maskjit::rl::addSftCommand(app, session);
   maskjit::rl::addTrainCommand(app, session);
   maskjit::rl::addEvalCommand(app, session);
+  maskjit::rl::addHackingCommand(app, session);
   maskjit::rl::addJudgeCommand(app, session);
   maskjit::rl::addAuditCommand(app, session);
   maskjit::addGenerateCommand(app);

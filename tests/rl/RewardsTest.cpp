@@ -56,7 +56,7 @@ TEST(Rewards, UnknownNameListsTheKnownOnes) {
     findReward("corect");
     FAIL() << "no error";
   } catch (const std::runtime_error &e) {
-    EXPECT_STREQ(e.what(), "reward 'corect' is unknown; there are: correct, format");
+    EXPECT_STREQ(e.what(), "reward 'corect' is unknown; there are: correct, format, no_cheat, runs, speed, verdict");
   }
 }
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// `maskjit-rl hacking`: what a policy that is offered tricks learns when the judge lacks one counter-measure, and when
+// it lacks none. Writes the table and the plot of rl/README.md.
+#include "model/tools/Commands.h"
+#include "rl/Checkpoint.h"
+#include "rl/Median.h"
+#include "rl/Trainer.h"
+#include "rl/schedule/Tricks.h"
+#include "rl/tools/Commands.h"
+#include "rl/tools/NamedOption.h"
+#include "rl/tools/Options.h"
+#include "rl/tools/Svg.h"
+#include "rl/tools/Terminal.h"
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <set>
+#include <stdexcept>
+
+namespace maskjit::rl {
+
+namespace {
+
+/// A training run whose judge lacks what defeats one trick; `trick` is empty where nothing is lacking.
+struct Case {
+  std::string trick;
+  std::vector<std::string> without;
+};
+
+/// What the policy did, a value a generation batch.
+struct Outcome {
+  ProgramRecord::Curve used, paid;    // shares of the completions: with the trick (any), and judged right with it
+  std::vector<double> paidSpeedups;   // of the last tenth
+  std::set<std::string> lastPrograms; // of the last tenth, with the trick
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all = {{"", {}}};
+  for (const Trick &trick : tricks())
+    if (!trick.defeatedBy.empty())
+      all.push_back({trick.name, trick.defeatedBy});
+  return all;
+}
+
+bool plays(const std::string &completion, const std::string &trick) {
+  std::string end = " trick ";
+  size_t at = completion.rfind(end);
+  if (at == std::string::npos)
+    return false;
+  std::string name = completion.substr(at + end.size());
+  return trick.empty() ? name != "none" : name == trick;
+}
+
+std::unique_ptr<Judge> judgeOf(const Settings &settings) {
+  std::filesystem::create_directories(settings.outputDir);
+  Result<std::unique_ptr<Judge>> judge = Judge::create(settings.judgeOptions());
+  if (!judge)
+    throw std::runtime_error(judge.error().message);
+  return std::move(*judge);
+}
+
+Outcome runCase(const Case &c, Settings settings, const std::string &title, Session &session) {
+  settings.withoutMeasures = c.without;
+  settings.outputDir += "/" + (c.trick.empty() ? std::string("all") : c.trick);
+  auto model = ModelOptions{settings.model, "", settings.device, settings.dtype}.load();
+  std::unique_ptr<Judge> judge = judgeOf(settings);
+  Trainer trainer(settings, model, Tokenizer::load(settings.model), "",
+                  [&](const std::vector<std::string> &sources) { return judge->judgeAll(sources); });
+  Outcome out;
+  int64_t tenth = std::max<int64_t>(1, settings.maxSteps / 10), batch = 0;
+  trainer.observePrograms([&](const std::vector<Judged> &completions, const std::vector<ProgramResult> &results) {
+    double used = 0, paid = 0;
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i].hasProgram || !plays(std::string(completions[i].completion), c.trick))
+        continue;
+      bool ok = results[i].judgement.verdict == Verdict::Ok;
+      used += 1;
+      paid += ok;
+      if (batch >= settings.maxSteps - tenth) {
+        out.lastPrograms.insert(results[i].source);
+        if (ok)
+          out.paidSpeedups.push_back(results[i].judgement.speedup);
+      }
+    }
+    out.used.emplace_back(double(batch), used / double(results.size()));
+    out.paid.emplace_back(double(batch++), paid / double(results.size()));
+  });
+  ProgressLine progress(settings.loggingSteps);
+  trainer.run(session.stop, [&](const StepReport &r) {
+    progress.show(r.step, r.maxSteps, r.seconds,
+                  fmt::format("{}: used {:.2f}, paid {:.2f}", title, out.used.back().second, out.paid.back().second));
+  });
+  progress.finish();
+  return out;
+}
+
+double meanOf(const ProgramRecord::Curve &curve, bool last) {
+  size_t tenth = std::max<size_t>(1, curve.size() / 10);
+  double sum = 0;
+  for (size_t i = 0; i < tenth; ++i)
+    sum += curve[last ? curve.size() - 1 - i : i].second;
+  return sum / double(tenth);
+}
+
+/// "cheat 12, wrong 3": what a judge that lacks nothing says of the programs that were paid for.
+std::string honestVerdicts(const std::set<std::string> &programs, Settings settings) {
+  if (programs.empty())
+    return "-";
+  settings.outputDir += "/again";
+  std::unique_ptr<Judge> judge = judgeOf(settings);
+  std::map<std::string, int> counts;
+  for (const Judgement &j : judge->judgeAll({programs.begin(), programs.end()}))
+    ++counts[nameOf(j.verdict)];
+  std::vector<std::string> parts;
+  for (const auto &[name, count] : counts)
+    parts.push_back(fmt::format("{} {}", name, count));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+void study(const Settings &settings, Session &session) {
+  settings.validate();
+  Chart chart{"Completions that earn by a trick", "optimizer steps", "share", {}};
+  std::string table = "| counter-measures off | trick | used, first tenth | used, last tenth | paid, last tenth | "
+                      "median speedup paid | the same programs, nothing off |\n|---|---|---|---|---|---|---|\n";
+  for (const Case &c : cases()) {
+    std::string off = c.without.empty() ? "none" : fmt::format("{}", fmt::join(c.without, ", "));
+    Outcome out = runCase(c, settings, "off: " + off, session);
+    if (session.stop) {
+      session.exitCode = 130;
+      return;
+    }
+    table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.2f} | {} | {} |\n", off, c.trick.empty() ? "any" : c.trick,
+                         meanOf(out.used, false), meanOf(out.used, true), meanOf(out.paid, true),
+                         out.paidSpeedups.empty() ? "-" : fmt::format("{:.0f}", median(out.paidSpeedups)),
+                         honestVerdicts(out.lastPrograms, settings));
+    chart.series.push_back({c.trick.empty() ? "nothing off: any trick" : "off: " + c.without.front(), out.paid});
+  }
+  writeFileAtomically(settings.outputDir + "/hacking.md", table);
+  writeFileAtomically(settings.outputDir + "/hacking.svg", svg(chart));
+  fmt::print("{}{}/hacking.md and hacking.svg hold this\n", table, settings.outputDir);
+}
+
+} // namespace
+
+void addHackingCommand(CLI::App &app, Session &session) {
+  CLI::App *command =
+      app.add_subcommand("hacking", "study: train on a task with tricks, once for each counter-measure switched off");
+  auto settings = std::make_shared<Settings>();
+  auto config = std::make_shared<std::string>();
+  addTrainOptions(*command, *settings);
+  addConfigOption(*command, *config);
+  command->callback([=, &session] {
+    applyConfig(*command, *config);
+    study(*settings, session);
+  });
+}
+
+} // namespace maskjit::rl
