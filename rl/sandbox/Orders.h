@@ -10,9 +10,11 @@ namespace maskjit::rl {
 /// From whoever stands beside a worker, on its control socket: one packet each. `Failed` carries its text behind it.
 struct SupervisorEvent {
   enum Kind : int32_t { Failed = 1, Ended, CpuTime };
+  enum Excess : int32_t { None, TooMuchMemory, TooManyThreads };
   int32_t kind;
   int32_t status = 0;          // Ended: as waitpid gives it
   int64_t cpuMicroseconds = 0; // Ended, CpuTime: what the worker used
+  int32_t excess = None;       // Ended: why the supervisor killed it, see supervisor/Watch.h
 };
 
 /// To it. When the parent closes its side the worker is killed and reaped.

@@ -51,6 +51,7 @@ Result<void> requireSandbox(const SandboxReport &report, bool allowWeak);
 
 struct SandboxLimits {
   size_t memoryBytes = size_t(1) << 30;  // address space of the worker; 0: no bound (CUDA maps terabytes)
+  size_t residentBytes = 0;              // memory that it holds, looked at every 50 ms; 0: no bound but the one above
   double cpuSeconds = 60;                // rounded up to whole seconds; in a worker's whole life, warm-up included
   double wallSeconds = 60;               // from the first send() to the last receive()
   size_t outputBytes = size_t(64) << 20; // replies, standard output and standard error together

@@ -19,7 +19,7 @@ enum class WorkerEnd {
   Flooded,   // wrote more than outputBytes; killed
   Memory,    // held more memory than allowed; killed
   CpuTime,   // used up its CPU seconds
-  Forbidden, // a system call that no honest candidate makes: see `systemCall`
+  Forbidden, // a system call that no honest candidate makes, too many threads: see `systemCall`
   Closed,    // closed its channel, or spoke out of turn; killed
   NotStarted // the sandbox could not be set up: see `message`
 };

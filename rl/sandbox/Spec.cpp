@@ -18,6 +18,7 @@ std::string SandboxSpec::encode() const {
                    {"files", files},
                    {"hidden", hidden},
                    {"memory", limits.memoryBytes},
+                   {"resident", limits.residentBytes},
                    {"cpuSeconds", limits.cpuSeconds},
                    {"processes", limits.processes},
                    {"messages", messages},
@@ -40,6 +41,7 @@ SandboxSpec SandboxSpec::decode(const std::string &bytes) {
   document.at("files").get_to(spec.files);
   document.at("hidden").get_to(spec.hidden);
   document.at("memory").get_to(spec.limits.memoryBytes);
+  document.at("resident").get_to(spec.limits.residentBytes);
   document.at("cpuSeconds").get_to(spec.limits.cpuSeconds);
   document.at("processes").get_to(spec.limits.processes);
   document.at("messages").get_to(spec.messages);

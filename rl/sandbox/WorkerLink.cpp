@@ -196,6 +196,13 @@ WorkerFailure WorkerLink::explainEnd() const {
   } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
     why.reason = WorkerEnd::Forbidden;
     why.message = "the worker asked for a forbidden system call";
+  } else if (ended->excess == SupervisorEvent::TooMuchMemory) {
+    why.reason = WorkerEnd::Memory;
+    why.message = fmt::format("the worker held more than {}", memoryText(limits.residentBytes));
+  } else if (ended->excess == SupervisorEvent::TooManyThreads) {
+    why.reason = WorkerEnd::Forbidden;
+    why.systemCall = "clone";
+    why.message = fmt::format("the worker had more than {} threads", limits.processes);
   } else if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU) &&
              cpu >= kCpuKill * std::ceil(limits.cpuSeconds)) {
     why.reason = WorkerEnd::CpuTime;

@@ -4,6 +4,7 @@
 #include "rl/sandbox/OwnSignals.h"
 #include "rl/sandbox/lockdown/Protocol.h"
 #include "rl/sandbox/supervisor/Layers.h"
+#include "rl/sandbox/supervisor/Watch.h"
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -186,10 +187,16 @@ Result<StartedWorker> startWorker(const SandboxSpec &spec) {
   return Error{length > 0 ? std::string(text, static_cast<size_t>(length)) : "the worker ended before it began"};
 }
 
-/// Waits for the worker's end or an order.
-static bool ended(const StartedWorker &worker) {
+/// Waits for the worker's end or an order; true: it ended, or was killed for `excess`.
+static bool ended(const SandboxSpec &spec, const StartedWorker &worker, SupervisorEvent::Excess &excess) {
+  const int patience = needsWatch(spec) ? kWatchMilliseconds : -1;
   pollfd events[] = {{kSupervisorControl, POLLIN, 0}, {worker.pidfd, POLLIN, 0}};
-  while (poll(events, 2, -1) < 0 && errno == EINTR) {
+  while (poll(events, 2, patience) <= 0) {
+    excess = findExcess(spec, worker.pid);
+    if (excess != SupervisorEvent::None) {
+      kill(worker.pid, SIGKILL);
+      return true;
+    }
   }
   return events[1].revents != 0;
 }
@@ -232,13 +239,14 @@ int supervise() {
   for (int descriptor = 0; descriptor < kSupervisorControl; ++descriptor)
     close(descriptor);
   close(kSupervisorZygote);
-  while (!ended(*worker) && obey(*worker)) {
+  SupervisorEvent event = {SupervisorEvent::Ended};
+  SupervisorEvent::Excess excess = SupervisorEvent::None;
+  while (!ended(spec, *worker, excess) && obey(*worker)) {
   }
-  int status = 0;
   rusage usage = {};
-  while (wait4(worker->pid, &status, 0, &usage) < 0 && errno == EINTR) {
+  while (wait4(worker->pid, &event.status, 0, &usage) < 0 && errno == EINTR) {
   }
-  SupervisorEvent event = {SupervisorEvent::Ended, status};
+  event.excess = excess;
   event.cpuMicroseconds =
       (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
   tell(event);

@@ -103,6 +103,48 @@ TEST_P(Worker, StopsReadingItsRequests) {
   EXPECT_EQ((failure ? *failure : worker->receive(10).failure).reason, WorkerEnd::Closed);
 }
 
+TEST_P(Worker, HasTheThreadsThatItMay) {
+  SandboxLimits limits;
+  limits.processes = 3;
+  limits.memoryBytes = size_t(16) << 30; // each thread reserves a stack and a heap
+  const auto starts = [](int count) {
+    return "import _thread, time\nfor i in range(" + std::to_string(count) +
+           "): _thread.start_new_thread(time.sleep, (100,))\n";
+  };
+  EXPECT_EQ(endOf(starts(2) + "time.sleep(0.2)\nos._exit(5)", limits).exitCode, 5) << text;
+  const WorkerFailure end = endOf(starts(20) + "time.sleep(100)", limits);
+  // With a user namespace the kernel refuses, else the supervisor sees it.
+  if (GetParam() == Walls::All && layersOf(Walls::All).count(SandboxLayer::UserNamespace))
+    EXPECT_THAT(text, HasSubstr("can't start new thread"));
+  else
+    EXPECT_EQ(end.reason, WorkerEnd::Forbidden) << end.message;
+  EXPECT_EQ(endOf("os.fork()", limits).reason, WorkerEnd::Forbidden);
+}
+
+TEST_P(Worker, HoldsTheMemoryThatItMay) {
+  SandboxLimits limits;
+  limits.memoryBytes = 0;
+  limits.residentBytes = size_t(100) << 20;
+  const WorkerFailure end = endOf("x = bytearray(b'x') * (200 << 20)\nwhile True: pass", limits);
+  EXPECT_EQ(end.reason, WorkerEnd::Memory) << end.message;
+}
+
+TEST_P(Worker, MapsNoNewCode) {
+  const std::string code = "import mmap\nreceive()\n"
+                           "try: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC); reply(b'mapped')\n"
+                           "except PermissionError: reply(b'refused')";
+  for (SandboxProfile profile : {SandboxProfile::Interpreter, SandboxProfile::Native}) {
+    SandboxOptions options = pythonWorker(code, GetParam());
+    options.profile = profile;
+    Result<SandboxedProcess> worker = SandboxedProcess::start(options);
+    ASSERT_OK(worker);
+    ASSERT_FALSE(worker->send("go"));
+    const Reply reply = worker->receive(10);
+    ASSERT_TRUE(reply) << reply.failure.message << worker->text();
+    EXPECT_EQ(*reply, profile == SandboxProfile::Native ? "mapped" : "refused");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, Worker, testing::Values(Walls::All, Walls::NoNamespaces), testing::PrintToStringParamName());
 
 } // namespace
