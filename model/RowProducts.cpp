@@ -3,6 +3,8 @@
 #include "model/RowProducts.h"
 #include "model/PackedPanels.h"
 #include "model/RowKernel.h"
+#include "runtime/linear/LinearNf4.h"
+#include "runtime/torch/LinearNf4.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -22,6 +24,7 @@ struct DenseStack {
     return stridedPanels(weight.const_data_ptr<float>() + g * weight.stride(0), weight.size(1), weight.stride(1),
                          weight.stride(2));
   }
+  at::Tensor fromCodes(const at::Tensor &, int64_t, const at::Tensor &) const { return {}; }
   at::Tensor matrix(int64_t g, at::ScalarType) const { return weight[g]; }
 };
 
@@ -32,6 +35,20 @@ struct PackedStack {
 
   int64_t columns() const { return transposed ? weight.inputs() : weight.outputs(); }
   PanelReader panels(int64_t g) const { return packedPanels(weight, g, transposed); }
+  /// rows times matrix `g` from its codes; undefined where no kernel does that.
+  at::Tensor fromCodes(const at::Tensor &rows, int64_t g, const at::Tensor &bias) const {
+    const Nf4 *w = weight.nf4();
+    const bool served = w && !transposed && rows.is_cuda() && rows.scalar_type() == at::kBFloat16 &&
+                        w->blockSize == 64 && w->nestedBlockSize == 256 && w->rounding != at::kHalf &&
+                        linearNf4Serves(w->inputs, w->outputs);
+    if (!served)
+      return {};
+    std::vector<at::Tensor> nested;
+    if (w->nestedTable.defined())
+      nested = {w->nestedTable, w->nestedAbsmax[g], w->nestedOffset[g]};
+    return linear_nf4(rows, w->codes[g], w->table, w->absmax[g], nested, w->outputs,
+                      bias.defined() ? std::optional<at::Tensor>(bias[g]) : std::nullopt);
+  }
   at::Tensor matrix(int64_t g, at::ScalarType dtype) const {
     const at::Tensor inOut = weight.inOut(g, dtype);
     return transposed ? inOut.t() : inOut;
@@ -59,6 +76,12 @@ at::Tensor product(const at::Tensor &rows, const Stack &stack, const at::Tensor 
     if (counts[g] == 0)
       continue;
     at::Tensor target = y.narrow(0, begin, counts[g]);
+    if (const at::Tensor done = stack.fromCodes(rows.narrow(0, begin, counts[g]), int64_t(g), bias); done.defined()) {
+      if (counts.size() == 1)
+        return done;
+      target.copy_(done);
+      continue;
+    }
     const at::Tensor matrix = stack.matrix(g, rows.scalar_type());
     if (bias.defined())
       at::addmm_out(target, bias[g], rows.narrow(0, begin, counts[g]), matrix);

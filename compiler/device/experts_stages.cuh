@@ -100,8 +100,5 @@ __device__ inline u32 shared_read_byte(u32 address) {
   asm volatile("ld.shared.u8 %0, [%1];" : "=h"(v) : "r"(address) : "memory");
   return v;
 }
-__device__ inline void shared_write_u16(u32 address, u32 v) {
-  asm volatile("st.shared.u16 [%0], %1;" ::"r"(address), "h"(static_cast<u16>(v)) : "memory");
-}
 
 } // namespace maskjit::device

@@ -85,6 +85,10 @@ __device__ inline void shared_write(u32 address, uint4 x) {
 __device__ inline void shared_write(u32 address, u32 x) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(x) : "memory");
 }
+/// The low half of `x`.
+__device__ inline void shared_write_u16(u32 address, u32 x) {
+  asm volatile("st.shared.u16 [%0], %1;" ::"r"(address), "h"(static_cast<u16>(x)) : "memory");
+}
 __device__ inline uint4 shared_read(u32 address) {
   uint4 x;
   asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"

@@ -6,7 +6,7 @@
 
 namespace maskjit::device {
 
-/// Element type bf16 or fp16, interleave none, swizzle 128 bytes, L2 promotion 256 bytes, zeros outside, all element
+/// Element type bf16 or fp16, interleave none, L2 promotion 256 bytes, zeros outside, all element
 /// strides 1.
 struct TensorMapShape {
   void *base;
@@ -14,6 +14,7 @@ struct TensorMapShape {
   unsigned long long sizes[5];   // innermost first
   unsigned long long strides[4]; // bytes, of sizes[1] ..
   unsigned box[5];
+  int swizzle = 128; // bytes: 128 or 32
 };
 
 /// In bytes. The stride of an axis of one element is never taken, and tensors carry anything there: a legal number.
