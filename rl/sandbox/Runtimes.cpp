@@ -26,6 +26,10 @@ Result<std::vector<std::string>> sharedLibrariesOf(const std::string &program) {
     if (slash != std::string::npos && end != std::string::npos && end > slash)
       libraries.push_back(line.substr(slash, end - slash));
   }
+  // Tells the loader where libraries outside its own folders lie, as outside the sandbox.
+  const char *const cache = "/etc/ld.so.cache";
+  if (!libraries.empty() && access(cache, R_OK) == 0)
+    libraries.push_back(cache);
   if (libraries.empty())
     return Error{
         fmt::format("the loader of {} names no shared libraries; workers must be dynamically linked", program)};

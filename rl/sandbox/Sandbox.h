@@ -54,7 +54,7 @@ struct SandboxLimits {
   size_t residentBytes = 0;              // memory that it holds, looked at every 50 ms; 0: no bound but the one above
   double cpuSeconds = 60;                // rounded up to whole seconds; in a worker's whole life, warm-up included
   double wallSeconds = 60;               // from the first send() to the last receive()
-  size_t outputBytes = size_t(64) << 20; // replies, standard output and standard error together
+  size_t outputBytes = size_t(64) << 20; // for one request: replies, standard output and error together
   int processes = 1;                     // threads included; other processes are never allowed
 };
 
@@ -87,7 +87,7 @@ struct SandboxOptions {
   std::set<SandboxLayer> layers; // those to apply: SandboxReport::active(), or fewer in tests
 };
 
-/// The shared libraries that `program` loads and its loader, from the dynamic loader itself.
+/// The shared libraries that `program` loads, its loader and the loader's cache, as the loader itself names them.
 Result<std::vector<std::string>> sharedLibrariesOf(const std::string &program);
 
 /// A Python interpreter's real path and the files it needs: itself, its libraries and its standard library, whose

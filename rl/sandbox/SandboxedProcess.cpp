@@ -73,6 +73,7 @@ std::optional<WorkerFailure> SandboxedProcess::send(std::string_view bytes) {
   if (std::optional<WorkerFailure> failure = awaitReady(kStartSeconds))
     return failure;
   const auto until = link->deadline(link->limits.wallSeconds);
+  link->countAnew();
   uint64_t size = bytes.size();
   char header[sizeof size];
   for (char &byte : header) {

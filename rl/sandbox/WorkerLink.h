@@ -31,6 +31,8 @@ public:
   std::string takeAll() { return std::move(received); }
   /// `seconds` from now, but not past the worker's wall time, which this call starts.
   Clock::time_point deadline(double seconds);
+  /// A new request: what comes from here on counts towards its output.
+  void countAnew() { total = 0; }
   void closeInput() { ends.requests.reset(); }
   void pinTo(int cpu);
   std::optional<double> cpuSeconds(double seconds);
@@ -56,7 +58,7 @@ private:
   const size_t sharedBytes;
   void *memory = nullptr;
   std::string received, written;          // from the reply channel, not yet handed out; from standard output and error
-  size_t total = 0;                       // bytes of both
+  size_t total = 0;                       // bytes of both since the last request
   std::optional<int64_t> cpuMicroseconds; // the supervisor's last answer
   std::optional<Clock::time_point> wallEnd;
   std::optional<Clock::time_point> closedSince; // it closed its channel, and lives so far

@@ -110,10 +110,12 @@ Result<void> setLimits(const SandboxSpec &spec) {
   const bool counted = spec.layers.count(SandboxLayer::UserNamespace) != 0;
   const rlim_t processes = static_cast<rlim_t>(spec.limits.processes) + children;
   constexpr rlim_t kDescriptors = 64;
+  constexpr rlim_t kNoCore =
+      1; // 0 would still start a core_pattern that is a program; 1 the kernel takes for its crash
   // A zygote lives as long as its pool: its children set their CPU time themselves.
   const rlim_t seconds = spec.zygote ? RLIM_INFINITY : static_cast<rlim_t>(std::ceil(spec.limits.cpuSeconds));
   const rlim_t memory = spec.limits.memoryBytes == 0 ? RLIM_INFINITY : spec.limits.memoryBytes;
-  if ((counted && !limit(RLIMIT_NPROC, processes)) || !limit(RLIMIT_CORE, 0) || !limit(RLIMIT_FSIZE, 0) ||
+  if ((counted && !limit(RLIMIT_NPROC, processes)) || !limit(RLIMIT_CORE, kNoCore) || !limit(RLIMIT_FSIZE, 0) ||
       !limit(RLIMIT_MEMLOCK, 0) || !limit(RLIMIT_MSGQUEUE, 0) || !limit(RLIMIT_NICE, 0) || !limit(RLIMIT_RTPRIO, 0) ||
       !limit(RLIMIT_NOFILE, kDescriptors + 2 * children) || !limit(RLIMIT_CPU, seconds) || !limit(RLIMIT_AS, memory))
     return systemError("rlimits");

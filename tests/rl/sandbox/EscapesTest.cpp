@@ -97,7 +97,7 @@ const std::set<std::string> kForAnyone = {"read_parents_file",
                                           "write_parents_file",
                                           "create_file",
                                           "read_etc_passwd",
-                                          "list_etc",
+                                          "list_var",
                                           "link_file",
                                           "read_proc_maps",
                                           "open_dev_null",
@@ -160,7 +160,7 @@ TEST(Walls, NamespacesAloneHideFilesProcessesAndNetwork) {
                            "write_parents_file",
                            "create_file",
                            "read_etc_passwd",
-                           "list_etc",
+                           "list_var",
                            "list_root_of_parent",
                            "read_proc_maps",
                            "open_dev_null",
@@ -187,7 +187,7 @@ TEST(Walls, LandlockAloneHidesFiles) {
   const std::set<SandboxLayer> all = layersOf(Walls::All);
   if (!all.count(SandboxLayer::Landlock))
     GTEST_SKIP() << "this machine has no Landlock";
-  for (const char *name : {"read_parents_file", "write_parents_file", "create_file", "read_etc_passwd", "list_etc",
+  for (const char *name : {"read_parents_file", "write_parents_file", "create_file", "read_etc_passwd", "list_var",
                            "read_proc_maps", "open_dev_null", "execute_shell"})
     EXPECT_THAT(attempt(name, "locked", {SandboxLayer::NoNewPrivileges, SandboxLayer::Landlock}),
                 StartsWith("refused: "))

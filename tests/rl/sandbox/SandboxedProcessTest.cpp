@@ -70,6 +70,21 @@ TEST_P(Worker, FloodsItsOutput) {
             WorkerEnd::Flooded);
 }
 
+TEST_P(Worker, CountsTheOutputOfEachRequest) {
+  SandboxOptions options = pythonWorker("while True: reply(receive() * 1000)", GetParam());
+  options.limits.outputBytes = 100000;
+  Result<SandboxedProcess> worker = SandboxedProcess::start(options);
+  ASSERT_OK(worker);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_FALSE(worker->send(std::string(60, 'x')));
+    const Reply reply = worker->receive(10);
+    ASSERT_TRUE(reply) << reply.failure.message;
+    EXPECT_EQ((*reply).size(), 60000u);
+  }
+  ASSERT_FALSE(worker->send(std::string(120, 'x')));
+  EXPECT_EQ(worker->receive(10).failure.reason, WorkerEnd::Flooded);
+}
+
 TEST_P(Worker, RunsOutOfMemory) {
   SandboxLimits limits;
   limits.memoryBytes = size_t(256) << 20;

@@ -90,7 +90,7 @@ std::vector<Probe> fileProbes() {
          return made;
        }},
       {"read_etc_passwd", [](const Target &) { return opens("/etc/passwd", O_RDONLY); }},
-      {"list_etc", [](const Target &) { return opendir("/etc") != nullptr; }},
+      {"list_var", [](const Target &) { return opendir("/var") != nullptr; }},
       {"list_root_of_parent",
        [](const Target &target) {
          return opendir(("/proc/" + std::to_string(target.parent) + "/root").c_str()) != nullptr;
