@@ -6,6 +6,7 @@
 // Shared memory: Q | rings of the warps, reused for the merge.
 #pragma once
 #include "attention_forward.cuh"
+#include "dependents.cuh"
 
 namespace maskjit::device {
 
@@ -15,6 +16,8 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
   constexpr int kHeadDim = S::kHeadDim, kTileK = S::kTileK, kWarps = S::kWarps, kStages = S::kStages;
   constexpr int kKeyBytes = 2 * kHeadDim * kTileK, kPack = QueryTile<S, kGroup, Mask>::kPack;
   extern __shared__ __align__(128) char shared[];
+  start_dependents();
+  wait_for_earlier();
   const SharedTile<kHeadDim> q_tile = {shared_address(shared)};
   const int warp = warp_index(), lane = lane_index(), thread = threadIdx.x;
   const u32 ring = q_tile.base + 2 * kHeadDim * S::kTileQ + warp * kStages * 2 * kKeyBytes;
@@ -156,6 +159,8 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
 
 /// Joins the splits of each row, in order, and the sink: one warp a row.
 template <class T, int kHeadDim> __device__ void attention_decode_merge(const AttentionArgs &args) {
+  start_dependents();
+  wait_for_earlier();
   const long long row = static_cast<long long>(blockIdx.x) * kMergeRows + warp_index();
   if (row >= static_cast<long long>(args.batch) * args.heads_q * args.len_q)
     return;

@@ -189,6 +189,7 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
     }
     barrier_init_done();
   }
+  allow_next_kernel(); // its blocks find room as these end
   wait_for_previous_kernel();
   const RoutedExperts<S> experts(a.experts, a.tokens, lane);
   __syncthreads();

@@ -5,13 +5,14 @@
 // A block owns a tile of 16 * kTiles features at a time and shares the input features among its warps. Weights go from
 // global memory straight into the registers of a product (mma m16n8k16 with weights as the left operand): the order of
 // the summed features is free as long as both operands agree, so lane (g, t) takes 8 consecutive features of matrix row
-// g and of input row g, 16 bytes each, which make two products. A warp's share of a whole tile, or a kAhead-th of it, is
-// under way while the one before is multiplied; the first is asked for before the kernel waits for its input.
-// With up to 8 input rows their share stays in registers for all tiles of the block.
+// g and of input row g, 16 bytes each, which make two products. A warp's share of a whole tile, or a kAhead-th of it,
+// is under way while the one before is multiplied; the first is asked for before the kernel waits for its input. With
+// up to 8 input rows their share stays in registers for all tiles of the block.
 //
 // Rope needs features i and i + D / 2 of a head: rows g and g + 8 of a tile are those, so one thread has both.
 //
-// Shared memory: partial sums [warps][16 * kTiles][8 * kGroups] fp32, the same again where it fits, sums of squares.
+// Shared memory: kept input | partial sums [warps][16 * kTiles][8 * kGroups] fp32, twice where that is little | sums of
+// squares.
 #pragma once
 #include "dependents.cuh"
 #include "instructions.cuh"
@@ -20,15 +21,19 @@
 namespace maskjit::device {
 
 /// kIn: input features. kTiles: tiles of 16 features a block has at a time. kGroups: groups of 8 input rows, the rows
-/// past the last repeat it and nobody reads them. kHead: 0, or the head dimension whose halves are paired.
-template <class Arch_, int kIn_, int kWarps_, int kAhead_, int kTiles_, int kGroups_, int kHead_> struct LinearRows {
+/// past the last repeat it and nobody reads them. kHead: 0, or the head dimension whose halves are paired. kKept: more
+/// than 8 rows stay in shared memory.
+template <class Arch_, int kIn_, int kWarps_, int kAhead_, int kTiles_, int kGroups_, int kHead_, bool kKept_ = false>
+struct LinearRows {
   using Arch = Arch_;
   static constexpr int kIn = kIn_, kWarps = kWarps_, kAhead = kAhead_, kTiles = kTiles_, kGroups = kGroups_;
+  static constexpr bool kKept = kKept_;
   static constexpr int kHead = kHead_, kThreads = kWarps * 32, kFeatures = 16 * kTiles, kRows = 8 * kGroups;
   static constexpr int kStepIn = 32, kSteps = (kIn + kStepIn * kWarps - 1) / (kStepIn * kWarps); // of a warp
-  static constexpr int kSums = kFeatures * kRows;
-  static constexpr int kBuffers = 2 * 4 * kWarps * kSums <= 24 * 1024 ? 2 : 1;
-  static constexpr int kSharedBytes = 4 * kWarps * (kBuffers * kSums + kRows);
+  static constexpr int kSums = linear_sums(kTiles, kGroups), kBuffers = linear_buffers(kWarps, kTiles, kGroups);
+  static constexpr int kKeptBytes = kKept ? linear_kept_bytes(kIn, kWarps, kGroups) : 0;
+  static constexpr int kSharedBytes = kKeptBytes + linear_shared_bytes(kWarps, kTiles, kGroups);
+  static constexpr bool kWhole = kSteps * kStepIn * kWarps == kIn; // no lane is past the end
   static_assert(kIn % 8 == 0 && kSteps % kAhead == 0 && kHead % 16 == 0);
 };
 
@@ -40,9 +45,7 @@ __device__ inline uint4 load_once(const void *from) {
                : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
                : "l"(from));
 #else
-  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
-               : "l"(from));
+  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from));
 #endif
   return x;
 }
@@ -56,9 +59,9 @@ template <class T> __device__ void set_element(void *data, long long index, floa
 
 /// Eight features of one input row as the right operand of two products; with a norm times its weight, and the sum of
 /// their squares is added to `squares`.
-template <class T, bool kNorm>
+template <class T, bool kNorm, bool kWhole>
 __device__ uint4 input_features(const LinearArgs &args, long long row, int feature, int in, float &squares) {
-  if (feature >= in)
+  if (!kWhole && feature >= in)
     return {0, 0, 0, 0};
   if constexpr (!kNorm)
     return *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.input) + row * in + feature);
@@ -148,20 +151,23 @@ struct Wide {
 template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(const LinearArgs &args) {
   constexpr int kSteps = S::kSteps, kAhead = S::kAhead, kTiles = S::kTiles, kGroups = S::kGroups, kIn = S::kIn;
   constexpr bool kKeepInput = kGroups == 1;
-  extern __shared__ __align__(16) float linear_shared[];
+  extern __shared__ __align__(16) char linear_memory[];
+  uint4 *const kept_shared = reinterpret_cast<uint4 *>(linear_memory) + threadIdx.x; // [steps][groups][threads]
+  float *const linear_shared = reinterpret_cast<float *>(linear_memory + S::kKeptBytes);
   float *const squares_of = linear_shared + S::kBuffers * S::kWarps * S::kSums; // [warps][rows]
   const int warp = warp_index(), lane = lane_index(), g = lane / 4, t = lane % 4;
   const int tiles = args.first_tile[kMostMatrices], first_feature = warp * kSteps * S::kStepIn + 8 * t;
+  const int first_row = blockIdx.y * S::kRows; // rows beyond a block's are another's, which reads the matrix again
   start_dependents();
 
-  auto load = [&](uint4 (&w)[kTiles][2], const LinearTile<S> &tile, int step) {
+  auto load = [&](uint4(&w)[kTiles][2], const LinearTile<S> &tile, int step) {
     const int feature = first_feature + step * S::kStepIn;
     const u16 *const matrix = static_cast<const u16 *>(args.weight[tile.matrix]) + feature;
 #pragma unroll
     for (int part = 0; part < kTiles; ++part)
 #pragma unroll
       for (int half = 0; half < 2; ++half)
-        w[part][half] = feature < kIn
+        w[part][half] = S::kWhole || feature < kIn
                             ? load_once(matrix + static_cast<long long>(tile.feature(part, g + 8 * half)) * kIn)
                             : uint4{0, 0, 0, 0};
   };
@@ -176,11 +182,22 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
   uint4 kept[kKeepInput ? kSteps : 1];
   float squares[kGroups] = {};
   if constexpr (kKeepInput) {
-    const long long row = min(g, args.rows - 1);
+    const long long row = min(first_row + g, args.rows - 1);
 #pragma unroll
-    for (int step = 0; step < kSteps; ++step)
-      kept[step] = input_features<T, kNorm>(args, row, first_feature + step * S::kStepIn, kIn, squares[0]);
+    for (int step = 0; step < kSteps; ++step) {
+      kept[step] = input_features<T, kNorm, S::kWhole>(args, row, first_feature + step * S::kStepIn, kIn, squares[0]);
+      if (step % 3 == 2)
+        asm volatile("" ::: "memory"); // all loads at once would take registers that the weights have
+    }
   }
+
+  if constexpr (S::kKept)
+    for (int step = 0; step < kSteps; ++step)
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group)
+        kept_shared[(step * kGroups + group) * S::kThreads] =
+            input_features<T, kNorm, S::kWhole>(args, min(first_row + 8 * group + g, args.rows - 1),
+                                                first_feature + step * S::kStepIn, kIn, squares[group]);
 
   for (bool first = true, odd = false; index < tiles; index += gridDim.x, first = false, odd = !odd) {
     const LinearTile<S> next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
@@ -194,10 +211,13 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
         uint4 x;
         if constexpr (kKeepInput) {
           x = kept[step];
+        } else if constexpr (S::kKept) {
+          x = kept_shared[(step * kGroups + group) * S::kThreads];
         } else {
           float again = 0.f;
-          x = input_features<T, kNorm>(args, min(8 * group + g, args.rows - 1), first_feature + step * S::kStepIn, kIn,
-                                       first ? squares[group] : again);
+          x = input_features<T, kNorm, S::kWhole>(args, min(first_row + 8 * group + g, args.rows - 1),
+                                                  first_feature + step * S::kStepIn, kIn,
+                                                  first ? squares[group] : again);
         }
 #pragma unroll
         for (int part = 0; part < kTiles; ++part) {
@@ -234,7 +254,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
     // One thread a pair of features and a row; warps are added in ascending order.
     for (int i = threadIdx.x; i < S::kSums / 2; i += S::kThreads) {
       const int row = i % S::kRows, pair = i / S::kRows, part = pair / 8, r = pair % 8;
-      if (row >= args.rows)
+      if (first_row + row >= args.rows)
         continue;
       float a = 0.f, b = 0.f, square = 0.f;
 #pragma unroll
@@ -248,7 +268,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
         const float scale = rsqrtf(square / kIn + args.eps);
         a *= scale, b *= scale;
       }
-      finish_pair<S, T, Out>(args, tile, tile.feature(part, r), tile.feature(part, r + 8), row, a, b);
+      finish_pair<S, T, Out>(args, tile, tile.feature(part, r), tile.feature(part, r + 8), first_row + row, a, b);
     }
     tile = next;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a launcher hands to the kernels of a decode step: plain C++, the same for the host's compiler and for NVRTC.
-// Rows are contiguous; 16-bit and fp32 rows start at multiples of 16 bytes. A kernel reads its own block, never lengths.
+// Rows are contiguous; 16-bit and fp32 rows start at multiples of 16 bytes. A kernel reads its own block, never
+// lengths.
 #pragma once
 
 namespace maskjit::device {
@@ -32,8 +33,8 @@ struct NormArgs {
 /// Matrices that multiply the same rows, one after the other.
 constexpr int kMostMatrices = 3;
 struct LinearArgs {
-  const void *input;  // [rows, in]
-  const void *norm;   // [in]; null: the input is multiplied as it is
+  const void *input; // [rows, in]
+  const void *norm;  // [in]; null: the input is multiplied as it is
   float eps;
   const void *weight[kMostMatrices]; // [features, in]
   const void *bias[kMostMatrices];   // [features]; null: none
@@ -43,8 +44,8 @@ struct LinearArgs {
   const int *positions;              // [rows], below 0: an empty slot; read where rope or cache need it
   const float *frequencies;          // [D / 2]
   float rope_scale;
-  int rotate[kMostMatrices];         // which results are turned
-  CachePages cache;                  // of the last two results; key null: none
+  int rotate[kMostMatrices]; // which results are turned
+  CachePages cache;          // of the last two results; key null: none
   int rows;
 };
 
@@ -91,6 +92,14 @@ struct SampleFilters {
   float repetition_penalty; // 1: none
   unsigned long long seed;
 };
+/// What a block found in its part of a row's tokens: the largest score, the token that has it, and the mass of all
+/// relative to it; of the logits without penalty the largest and the mass likewise.
+struct SamplePart {
+  float top, plain_top;
+  int number;
+  double mass, plain_mass;
+};
+constexpr int kSampleParts = 32;
 struct SampleArgs {
   const float *logits; // [rows, vocabulary]
   const int *positions;
@@ -99,11 +108,28 @@ struct SampleArgs {
   unsigned char *seen; // [rows, vocabulary]; null: none
   int *drawn;
   float *log_probs;
+  SamplePart *parts;  // workspace [rows, kSampleParts]
+  unsigned *finished; // workspace [rows]: zero before the first launch ever, left zero by every launch
   SampleFilters filters;
   int rows, vocabulary;
 };
 
 /// Threads of the kernels that have no schedule.
-constexpr int kRowThreads = 256, kRouteThreads = 1024, kSampleThreads = 1024;
+constexpr int kRowThreads = 256, kRouterThreads = 1024, kSampleThreads = 1024;
+
+/// Bytes of shared memory of linear_rows: sums of the warps, twice where that is little, and sums of squares.
+constexpr int linear_sums(int tiles, int groups) { return 16 * tiles * 8 * groups; }
+constexpr int linear_buffers(int warps, int tiles, int groups) {
+  return 2 * 4 * warps * linear_sums(tiles, groups) <= 24 * 1024 ? 2 : 1;
+}
+constexpr int linear_shared_bytes(int warps, int tiles, int groups) {
+  return 4 * warps * (linear_buffers(warps, tiles, groups) * linear_sums(tiles, groups) + 8 * groups);
+}
+/// The same of input that stays in shared memory.
+constexpr int linear_kept_bytes(int in, int warps, int groups) {
+  return (in + 32 * warps - 1) / (32 * warps) * groups * 32 * warps * 16;
+}
+/// And of route_rows: the row in fp32, logits, a float a warp.
+constexpr int route_shared_bytes(int features, int experts) { return 4 * (features + experts + kRouterThreads / 32); }
 
 } // namespace maskjit::device

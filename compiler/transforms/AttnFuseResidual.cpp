@@ -12,17 +12,33 @@ using namespace mlir;
 using namespace maskjit;
 using namespace maskjit::attn;
 
-static bool fuse(AddOp add) {
-  auto linear = add.getRows().hasOneUse() ? add.getRows().getDefiningOp<LinearOp>() : LinearOp();
-  if (!linear || linear.getOuts().size() != 1 || linear.getResidual() || linear.getPositions())
-    return false;
-  linear.getResidualMutable().assign(add.getResidual());
-  linear.getOuts()[0].setType(add.getOut().getType());
-  add.getOut().replaceAllUsesWith(linear.getOuts()[0]);
-  // The residual may be made after the product; the sum never is.
-  linear->moveBefore(add);
+/// Gives the residual to whoever made the addend; null where that cannot take it.
+static Operation *takeResidual(Value addend, Value residual) {
+  if (auto linear = addend.getDefiningOp<LinearOp>()) {
+    if (linear.getOuts().size() != 1 || linear.getResidual() || linear.getPositions())
+      return nullptr;
+    linear.getResidualMutable().assign(residual);
+    return linear;
+  }
+  if (auto experts = addend.getDefiningOp<ExpertsOp>()) {
+    if (experts.getResidual())
+      return nullptr;
+    experts.getResidualMutable().assign(residual);
+    return experts;
+  }
+  return nullptr;
+}
+
+static void fuse(AddOp add) {
+  Value addend = add.getRows();
+  Operation *maker = addend.hasOneUse() ? takeResidual(addend, add.getResidual()) : nullptr;
+  if (!maker)
+    return;
+  addend.setType(add.getOut().getType());
+  add.getOut().replaceAllUsesWith(addend);
+  // The residual may be made after the addend; the sum never is.
+  maker->moveBefore(add);
   add.erase();
-  return true;
 }
 
 namespace {

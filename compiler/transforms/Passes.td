@@ -193,7 +193,7 @@ def AttnFuseAppend : AttnFusion<"attn-fuse-append"> {
 }
 
 def AttnFuseResidual : AttnFusion<"attn-fuse-residual"> {
-  let summary = "a product is added to the residual stream where it is made";
+  let summary = "products and experts are added to the residual stream where they are made";
   let description = [{
     ```mlir
     %y = attn.linear %a by (%w)

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Chooses among what registers allow: a warp's share of the input stays in them, and its next weights are on their way.
+#include "compiler/device/LinearTable.h"
+#include "compiler/device/step_args.h"
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace maskjit {
+
+static constexpr int64_t kStepIn = 32, kMostWarps = 16;
+static constexpr int64_t kMostSteps = 8;      // of a warp with 8 rows: 64 registers of weights, 32 of input
+static constexpr int64_t kMostAheadTwice = 3; // of two tiles: 48 registers of weights, 32 of sums
+static constexpr int64_t kMostAheadKept = 6;  // of one: 48 of weights, 16 of sums
+
+/// Warps and their steps with the least padding, of equal ones the most warps.
+static std::pair<int64_t, int64_t> shares(int64_t in, bool fewRows) {
+  const int64_t steps = (in + kStepIn - 1) / kStepIn;
+  std::pair<int64_t, int64_t> best = {0, 0};
+  for (int64_t warps = std::min(kMostWarps, steps); warps >= 1; --warps) {
+    const int64_t each = (steps + warps - 1) / warps;
+    if (fewRows && each > kMostSteps && best.first)
+      break;
+    if (!best.first || warps * each < best.first * best.second)
+      best = {warps, each};
+  }
+  return best;
+}
+
+Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
+  if (shape.in % 8)
+    return Error{fmt::format("products read 8 input features at a time, got {}", shape.in)};
+  for (int64_t features : shape.features)
+    if (features % 16)
+      return Error{fmt::format("a matrix has a multiple of 16 features, got {}", features)};
+  const bool fewRows = shape.rows <= 8;
+  const auto [warps, steps] = shares(shape.in, fewRows);
+  const int groups = shape.rows <= 8 ? 1 : shape.rows <= 16 ? 2 : 4;
+  // The least of the architectures that share a family; Hopper and its successors but sm_120 have 227 KB.
+  const bool large = shape.arch == "sm_90a" || shape.arch == "sm_100" || shape.arch == "sm_103";
+  const int64_t limit = shape.arch == "sm_75" ? 64 * 1024 : large ? 227 * 1024 : 99 * 1024;
+  const int warpCount = static_cast<int>(warps),
+            keptBytes = device::linear_kept_bytes(static_cast<int>(shape.in), warpCount, groups);
+  const bool kept = !fewRows && keptBytes + device::linear_shared_bytes(warpCount, 1, groups) <= limit;
+  const bool even = std::all_of(shape.features.begin(), shape.features.end(), [](int64_t f) { return f % 32 == 0; });
+  // Input that is read again for each tile is read half as often for tiles twice as large.
+  const bool twice = !fewRows && !kept && even && device::linear_shared_bytes(warpCount, 2, groups) <= limit;
+  const int tiles = twice ? 2 : 1;
+  int64_t ahead = std::min(steps, twice ? kMostAheadTwice : kept ? kMostAheadKept : kMostSteps);
+  while (steps % ahead)
+    --ahead;
+  LinearSchedule schedule;
+  schedule.type = fmt::format("LinearRows<{}, {}, {}, {}, {}, {}, {}{}>", shape.arch == "sm_75" ? "Sm75" : "Sm80",
+                              shape.in, warps, ahead, tiles, groups, shape.head, kept ? ", true" : "");
+  schedule.threads = static_cast<int>(32 * warps);
+  schedule.sharedBytes = (kept ? keptBytes : 0) + device::linear_shared_bytes(warpCount, tiles, groups);
+  schedule.tileFeatures = 16 * tiles;
+  schedule.rows = 8 * groups;
+  return schedule;
+}
+
+} // namespace maskjit
