@@ -25,6 +25,7 @@ struct ExpertsCall {
   float *out = nullptr;            // [tokens, hidden] fp32, contiguous
   bool accumulate = false;         // add to what is in `out`, a residual stream
   float alpha = 1.702f, limit = 7;
+  bool dependent = false; // the kernel before it on the stream lets this one start early (see LoadedKernel::launch)
 
   /// expertsWorkspace(call) bytes; free again, in stream order, after the call.
   void *workspace = nullptr;
@@ -39,6 +40,9 @@ Result<int64_t> expertsWorkspace(const ExpertsCall &call);
 /// `tokens` alone, never on the routing, so that a captured graph follows new values behind the same pointers. The
 /// first call of a structure compiles or loads its kernel. Errors: sizes that no kernel takes, more experts than 128.
 Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream);
+
+/// Compiles or loads the kernels of such a call; afterwards the call itself may be captured into a graph.
+Result<void> loadExperts(const ExpertsCall &call);
 
 /// The kernel file of `spec`, for KernelCache.
 KernelRequest expertsRequest(const ExpertsSpec &spec);

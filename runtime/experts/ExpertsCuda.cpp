@@ -104,6 +104,18 @@ Result<int64_t> expertsWorkspace(const ExpertsCall &call) {
   return Parts(call, *choice).bytes;
 }
 
+static Result<std::shared_ptr<const cuda::LoadedKernel>> load(const Choice &choice) {
+  return cuda::LoadedKernel::find(expertsRequest(choice.spec), choice.kind, choice.device);
+}
+
+Result<void> loadExperts(const ExpertsCall &call) {
+  Result<Choice> choice = choose(call);
+  if (!choice)
+    return choice.error();
+  Result<std::shared_ptr<const cuda::LoadedKernel>> loaded = load(*choice);
+  return loaded ? Result<void>() : loaded.error();
+}
+
 Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   enum Entry { Route, GateUp, Down, Combine }; // as emitCuda orders them
   Result<Choice> choice = choose(call);
@@ -111,8 +123,7 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
     return choice.error();
   if (call.tokens == 0)
     return {};
-  Result<std::shared_ptr<const cuda::LoadedKernel>> found =
-      cuda::LoadedKernel::find(expertsRequest(choice->spec), choice->kind, choice->device);
+  Result<std::shared_ptr<const cuda::LoadedKernel>> found = load(*choice);
   if (!found)
     return found.error();
   const cuda::LoadedKernel &kernel = **found;
@@ -138,11 +149,12 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   args.x_pairs = memory + parts.xPairs;
   args.y = memory + parts.y;
   void *arguments[] = {&args};
-  auto launch = [&](int entry, cuda::Grid grid) {
-    return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream), arguments);
+  auto launch = [&](int entry, cuda::Grid grid, bool dependent = false) {
+    return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream), arguments,
+                         dependent);
   };
   if (choice->single())
-    return launch(0, {choice->device.multiprocessors, 1, 1});
+    return launch(0, {choice->device.multiprocessors, 1, 1}, call.dependent);
 
   const int64_t permuting = ceilDiv(call.tokens * (call.hidden / 32), device::kRouteThreads);
   const int64_t tileRows = kernel.entry(GateUp).tileQueries;

@@ -46,6 +46,7 @@ const Result<Driver> &Driver::load() {
     find(d.moduleGetFunction, "cuModuleGetFunction");
     find(d.funcSetAttribute, "cuFuncSetAttribute");
     find(d.launchKernel, "cuLaunchKernel");
+    find(d.launchKernelEx, "cuLaunchKernelEx");
     find(d.launchCooperative, "cuLaunchCooperativeKernel");
     find(d.memAlloc, "cuMemAlloc");
     find(d.memFree, "cuMemFree");

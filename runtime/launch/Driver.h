@@ -17,6 +17,23 @@ using GraphExec = struct OpaqueGraphExec *;
 using Event = struct OpaqueEvent *;
 using DevicePtr = unsigned long long;
 
+/// CUlaunchConfig and CUlaunchAttribute of cuda.h.
+struct LaunchAttribute {
+  int id;
+  int padding;
+  union {
+    int number;
+    char bytes[64];
+  };
+};
+inline constexpr int kAttributeCooperative = 2, kAttributeProgrammaticSerialization = 6;
+struct LaunchConfig {
+  unsigned gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes;
+  Stream stream;
+  LaunchAttribute *attributes;
+  unsigned attributeCount;
+};
+
 /// Numbers as cuda.h has them.
 enum class Attribute : int {
   MultiprocessorCount = 16,
@@ -52,6 +69,7 @@ struct Driver {
   int (*funcSetAttribute)(Function, int, int);
   int (*launchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **,
                       void **);
+  int (*launchKernelEx)(const LaunchConfig *, Function, void **, void **);
   int (*launchCooperative)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream,
                            void **);
   int (*memAlloc)(DevicePtr *, size_t);

@@ -82,6 +82,9 @@ Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(Result<KernelImag
     return driver.error();
   auto kernel = std::make_shared<LoadedKernel>();
   kernel->image = *image;
+  // An older architecture's code does not wait for the kernel before it.
+  if (Result<Device> device = Device::current())
+    kernel->overlaps = device->major >= 9 && numberOf((*image)->spec.arch) >= 90;
   Module module = nullptr;
   if (auto done = driver->check(driver->moduleLoadDataEx(&module, (*image)->image.c_str(), 0, nullptr, nullptr),
                                 "loading a kernel");
@@ -101,7 +104,7 @@ Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(Result<KernelImag
   return std::shared_ptr<const LoadedKernel>(std::move(kernel));
 }
 
-Result<void> LoadedKernel::launch(size_t index, Grid grid, Stream stream, void **arguments) const {
+Result<void> LoadedKernel::launch(size_t index, Grid grid, Stream stream, void **arguments, bool dependent) const {
   static constexpr int64_t kMostBlocksX = (int64_t(1) << 31) - 1, kMostBlocksYz = 65535;
   const CudaKernel::Entry &e = entry(index);
   if (grid.x < 1 || grid.y < 1 || grid.z < 1)
@@ -112,6 +115,11 @@ Result<void> LoadedKernel::launch(size_t index, Grid grid, Stream stream, void *
   const Driver &driver = *Driver::load();
   const auto x = static_cast<unsigned>(grid.x), y = static_cast<unsigned>(grid.y), z = static_cast<unsigned>(grid.z),
              threads = static_cast<unsigned>(e.threads), shared = static_cast<unsigned>(e.sharedBytes);
+  if (dependent && overlaps) {
+    LaunchAttribute attributes[] = {{kAttributeProgrammaticSerialization, 0, {1}}, {kAttributeCooperative, 0, {1}}};
+    const LaunchConfig config = {x, y, z, threads, 1, 1, shared, stream, attributes, e.cooperative ? 2u : 1u};
+    return driver.check(driver.launchKernelEx(&config, functions[index], arguments, nullptr), e.name.c_str());
+  }
   const int code =
       e.cooperative ? driver.launchCooperative(functions[index], x, y, z, threads, 1, 1, shared, stream, arguments)
                     : driver.launchKernel(functions[index], x, y, z, threads, 1, 1, shared, stream, arguments, nullptr);

@@ -36,12 +36,15 @@ public:
 
   /// Launches entry `index` with its own threads and shared memory; one that is cooperative fails if its grid cannot be
   /// resident at once. `arguments` point to the values.
-  Result<void> launch(size_t index, Grid grid, Stream stream, void **arguments) const;
+  /// `dependent`: on GPUs from sm_90 the kernel may start while the one before it on the stream still runs; it must
+  /// wait for it by itself (compiler/device/dependents.cuh), and so must its predecessor have done.
+  Result<void> launch(size_t index, Grid grid, Stream stream, void **arguments, bool dependent = false) const;
 
 private:
   static Result<std::shared_ptr<const LoadedKernel>> load(Result<KernelImagePtr> image);
 
   KernelImagePtr image;
+  bool overlaps = false;           // the device has programmatic dependent launch
   std::vector<Function> functions; // as image->entries
 };
 

@@ -15,5 +15,6 @@ void addShowCommand(CLI::App &app, Action &action);
 void addCompileCommand(CLI::App &app, Action &action);
 void addCacheCommand(CLI::App &app, Action &action);
 void addDoctorCommand(CLI::App &app, Action &action);
+void addStepCommand(CLI::App &app, Action &action);
 
 } // namespace maskjit

@@ -12,6 +12,7 @@ int main(int argc, char **argv) {
   maskjit::addShowCommand(app, action);
   maskjit::addCompileCommand(app, action);
   maskjit::addRunCommand(app, action);
+  maskjit::addStepCommand(app, action);
   maskjit::addCacheCommand(app, action);
   maskjit::addDoctorCommand(app, action);
   try {

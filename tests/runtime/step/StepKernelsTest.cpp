@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Decode steps through the compiler and NVRTC: what is launched, in which memory, and that it compiles everywhere.
+#include "compiler/Step.h"
+#include "runtime/cache/KernelCache.h"
+#include <gmock/gmock.h>
+#include <set>
+#include <thread>
+
+using namespace maskjit;
+using testing::ElementsAre;
+
+static Mask shipped(const std::string &name) {
+  Result<Mask> mask = Mask::find(name);
+  if (!mask)
+    throw std::runtime_error(mask.error().message);
+  return *mask;
+}
+
+/// gpt-oss-20b, of some of its layers.
+static StepSpec spec(const std::string &arch, int64_t slots, int layers = 2) {
+  StepSpec spec;
+  spec.hidden = 2880, spec.headsQ = 64, spec.headsKv = 8, spec.headDim = 64, spec.experts = 32,
+  spec.expertsPerToken = 4;
+  spec.intermediate = 2880, spec.vocabulary = 201088, spec.slots = slots, spec.arch = arch;
+  spec.dtype = arch == "sm_75" ? DType::F16 : DType::BF16;
+  spec.masks = {shipped("gpt_oss_sliding"), shipped("gpt_oss_full")};
+  for (int layer = 0; layer < layers; ++layer)
+    spec.layerMasks.push_back(layer % 2);
+  return spec;
+}
+
+static StepProgram program(const StepSpec &spec) {
+  Result<StepProgram> program = emitStep(spec);
+  if (!program)
+    throw std::runtime_error(program.error().message);
+  return *program;
+}
+
+static std::vector<std::string> launches(const StepProgram &program) {
+  std::vector<std::string> names;
+  for (const StepLaunch &launch : program.launches)
+    names.push_back(launch.kernel);
+  return names;
+}
+
+TEST(StepProgram, FewSlotsTakeFiveLaunchesALayer) {
+  EXPECT_THAT(launches(program(spec("sm_90a", 8, 1))),
+              ElementsAre("embed", "linear_5120x2880_norm_rope_append", "gpt_oss_sliding", "linear_2880x4096_add",
+                          "norm_route", "experts", "linear_201088x2880_norm_wide", "sample"));
+}
+
+TEST(StepProgram, ManySlotsAreNormedOnce) {
+  EXPECT_THAT(launches(program(spec("sm_90a", 32, 1))),
+              ElementsAre("embed", "norm_rounded", "linear_5120x2880_rope_append", "gpt_oss_sliding",
+                          "linear_2880x4096_add", "norm_route", "experts", "norm_rounded", "linear_201088x2880_wide",
+                          "sample"));
+}
+
+TEST(StepProgram, LayersShareKernelsAndMemory) {
+  const StepProgram two = program(spec("sm_90a", 1, 2)), many = program(spec("sm_90a", 1, 24));
+  EXPECT_EQ(two.kernels.source, many.kernels.source);
+  EXPECT_EQ(two.kernels.key, many.kernels.key);
+  EXPECT_EQ(two.memories, many.memories);
+  EXPECT_EQ(many.launches.size(), 24 * 5 + 3u);
+}
+
+/// No launch may write memory that a later launch reads under another value.
+TEST(StepProgram, MemoryIsReusedOnlyWhenNothingNeedsIt) {
+  const StepProgram p = program(spec("sm_80", 16, 4));
+  const std::set<std::string> written = {"rows",    "positions", "lengths", "out", "outs",
+                                         "experts", "scores",    "normal",  "lse"};
+  std::map<int, int> holder; // memory -> value
+  for (const StepLaunch &launch : p.launches) {
+    const bool positionsAreRead = launch.op != StepOp::Embed, rowsAreRead = launch.op == StepOp::Add;
+    auto writes = [&](const std::string &role) {
+      return written.count(role) && !(role == "positions" && positionsAreRead) && !(role == "rows" && rowsAreRead) &&
+             !(role == "scores" && launch.op == StepOp::Experts);
+    };
+    for (const auto &[role, values] : launch.values)
+      for (int value : values)
+        if (p.values[value].memory >= 0 && p.values[value].input.empty() && !writes(role) &&
+            holder.count(p.values[value].memory))
+          EXPECT_EQ(holder[p.values[value].memory], value) << launch.kernel << " reads " << role;
+    for (const auto &[role, values] : launch.values)
+      for (int value : values)
+        if (p.values[value].memory >= 0 && writes(role))
+          holder[p.values[value].memory] = value;
+  }
+}
+
+TEST(StepProgram, SaysWhatItCannotTake) {
+  StepSpec odd = spec("sm_90a", 1);
+  odd.vocabulary = 1001;
+  Result<StepProgram> refused = emitStep(odd);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "hidden and intermediate must be multiples of 32, head dimension and vocabulary of "
+            "16; got 2880, 2880, 64 and 1001");
+}
+
+TEST(StepKernels, CompileForEveryArchitecture) {
+  if (!Nvrtc::load())
+    GTEST_SKIP() << Nvrtc::load().error().message;
+  std::vector<StepSpec> jobs;
+  for (const std::string &arch : architectures())
+    jobs.push_back(spec(arch, 8));
+  for (const char *arch : {"sm_75", "sm_90a"})
+    jobs.push_back(spec(arch, 32));
+  StepSpec small = spec("sm_90a", 4); // the test fixtures'
+  small.hidden = 128, small.headsQ = 4, small.headsKv = 2, small.experts = 8, small.intermediate = 64,
+  small.vocabulary = 512;
+  jobs.push_back(small);
+  std::vector<Result<CompiledCuda>> compiled(jobs.size(), Error{"not compiled"});
+  std::vector<StepProgram> programs;
+  for (const StepSpec &job : jobs)
+    programs.push_back(program(job));
+  auto work = [&](size_t first) {
+    for (size_t i = first; i < jobs.size(); i += 2)
+      compiled[i] = Nvrtc::load()->compile(programs[i].kernels.source, "step.cu", jobs[i].arch, deviceHeaders(),
+                                           programs[i].kernels.options);
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    SCOPED_TRACE(jobs[i].arch + ", slots " + std::to_string(jobs[i].slots));
+    ASSERT_TRUE(compiled[i]) << compiled[i].error().message;
+    ASSERT_EQ(compiled[i]->resources.size(), programs[i].kernels.entries.size());
+    for (const KernelResources &used : compiled[i]->resources)
+      for (const CudaKernel::Entry &entry : programs[i].kernels.entries)
+        if (entry.name == used.entry) {
+          // Bytes a thread, before the loops; 1024 threads have 64 registers, too few for the sampler's searches.
+          EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "step_sample" ? 512 : 128) << entry.name;
+          EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;
+          const int limit = jobs[i].arch == "sm_75" ? 64 : jobs[i].arch == "sm_90a" ? 227 : 99; // the least of a family
+          EXPECT_LE(used.sharedBytes + entry.sharedBytes, limit * 1024) << entry.name;
+        }
+  }
+}
