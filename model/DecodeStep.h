@@ -16,13 +16,13 @@ namespace maskjit {
 /// on the stream of run().
 class DecodeStep {
 public:
-  /// Why `model` cannot be run this way (its forward can); empty: it can. Sizes that the kernels do not take, weights
-  /// that are held otherwise, an adapter, a CPU.
-  static std::string refusal(const GptOss &model, const KvCache &cache);
+  /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, an adapter, weights that are held
+  /// otherwise than the kernels read them, sizes that they do not take.
+  static std::string refusal(const GptOss &model);
 
-  /// `cache` has `slots` sequences; its pages and table must stay where they are while the step lives. Throws
-  /// std::runtime_error with the refusal. Captures nothing yet.
-  DecodeStep(std::shared_ptr<const GptOss> model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
+  /// The first `slots` slots of `cache` are the step's. Both outlive it. Throws std::runtime_error with the refusal or
+  /// with what compiling says. Captures nothing yet.
+  DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
   ~DecodeStep();
   DecodeStep(const DecodeStep &) = delete;
   DecodeStep &operator=(const DecodeStep &) = delete;
@@ -43,9 +43,10 @@ public:
   void run();
   /// How often a graph was captured, for tests: 1 after any number of steps.
   int64_t captures() const;
-  /// Launches of one step, and the name of each one's kernel.
+  /// The names of a step's kernels in the order of their launches.
   std::vector<std::string> kernels() const;
-  /// The same step without a graph, milliseconds of each kernel by events; for benchmarks. Waits for the device.
+  /// For benchmarks: what the launches of one name take one after the other, in milliseconds a step and in the order of
+  /// their first. Waits for the device; leaves the state above as it was and the cache with other numbers.
   std::vector<std::pair<std::string, float>> timeKernels(int repeats);
 
 private:

@@ -15,9 +15,11 @@ class Rope {
 public:
   Rope(const Config &config, at::Device device);
   RopeAngles angles(const at::Tensor &positions) const; // [N] int64
+  const at::Tensor &perPosition() const { return frequencies; }
+  double attentionFactor() const { return factor; }
 
 private:
-  at::Tensor frequencies; // [D / 2] fp32
+  at::Tensor frequencies; // [D / 2] fp32, angles from one position to the next
   double factor = 1;
 };
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random MXFP4 weights in the released
+// layout, so routing is near uniform. Needs a GPU.
+//
+//   bench_decode_step [keys in the cache, 1024] [batches, 1 8 32]
+#include "model/DecodeStep.h"
+#include "runtime/launch/LoadedKernel.h"
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <algorithm>
+#include <c10/core/Event.h>
+#include <c10/cuda/CUDAStream.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+using namespace maskjit;
+
+namespace {
+
+Config config20b(int64_t layers) {
+  std::string types;
+  for (int64_t i = 0; i < layers; ++i)
+    types += fmt::format("{}\"{}\"", i ? "," : "", i % 2 ? "full_attention" : "sliding_attention");
+  return Config::parse(
+      fmt::format(R"({{"architectures":["GptOssForCausalLM"],"model_type":"gpt_oss","vocab_size":201088,
+"hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":{},"num_attention_heads":64,"num_key_value_heads":8,
+"head_dim":64,"num_local_experts":32,"num_experts_per_tok":4,"experts_per_token":4,"sliding_window":128,
+"layer_types":[{}],"rms_norm_eps":1e-05,"rope_theta":150000,"swiglu_limit":7.0,"max_position_embeddings":131072,
+"initializer_range":0.02,"eos_token_id":200002,"pad_token_id":199999,"attention_bias":true,"hidden_act":"silu",
+"tie_word_embeddings":false,"attention_dropout":0.0,"router_aux_loss_coef":0.9,"output_router_logits":false,
+"rope_scaling":{{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,"beta_slow":1.0,"truncate":false,
+"original_max_position_embeddings":4096}}}})",
+                  layers, types),
+      "config.json");
+}
+
+/// Median milliseconds of `work`, timed by events one at a time.
+template <class Work> float median(int times, const Work &work) {
+  std::vector<float> all;
+  const c10::Stream stream = c10::cuda::getCurrentCUDAStream().unwrap();
+  for (int i = 0; i < times; ++i) {
+    c10::Event begin(c10::DeviceType::CUDA, c10::EventFlag::BACKEND_DEFAULT),
+        end(c10::DeviceType::CUDA, c10::EventFlag::BACKEND_DEFAULT);
+    begin.record(stream);
+    work();
+    end.record(stream);
+    end.synchronize();
+    all.push_back(static_cast<float>(begin.elapsedTime(end)));
+  }
+  std::sort(all.begin(), all.end());
+  return all[all.size() / 2];
+}
+
+/// Bytes a second of a kernel that reads 1 GiB and writes nothing: what bounds a step.
+double readRate() {
+  static const char *const source = R"(
+extern "C" __global__ __launch_bounds__(1024) void read_all(const uint4 *data, long long count, unsigned *out) {
+  unsigned x = 0;
+  const long long stride = gridDim.x * 1024ll;
+  for (long long i = blockIdx.x * 1024ll + threadIdx.x; i + 7 * stride < count; i += 8 * stride)
+#pragma unroll
+    for (int k = 0; k < 8; ++k) {
+      uint4 v;
+      asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                   : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(data + i + k * stride));
+      x ^= v.x ^ v.y ^ v.z ^ v.w;
+    }
+  if (x == 0x12345)
+    *out = x;
+})";
+  const auto device = cuda::Device::current();
+  const auto target = device ? cuda::targetOf(device->major, device->minor) : Result<cuda::Target>(device.error());
+  TORCH_CHECK(target, target.error().message);
+  KernelRequest request;
+  request.name = "read_all", request.structure = "bench read_all", request.spec.arch = target->arch;
+  request.key = [] { return Result<std::string>("bench-read-all"); };
+  request.emit = [] {
+    CudaKernel kernel;
+    kernel.source = source, kernel.key = "bench-read-all", kernel.options = {"--std=c++17"};
+    kernel.entries = {{"read_all", 1024, 0, 0, 0}};
+    return Result<CudaKernel>(kernel);
+  };
+  const auto kernel = cuda::LoadedKernel::find(request, target->kind, *device);
+  TORCH_CHECK(kernel, kernel.error().message);
+  constexpr int64_t kBytes = int64_t(1) << 30;
+  const at::Tensor memory = at::zeros({kBytes + 16}, at::TensorOptions(at::kByte).device(at::kCUDA));
+  const void *data = memory.data_ptr();
+  long long count = kBytes / 16;
+  void *out = memory.data_ptr<uint8_t>() + kBytes;
+  void *arguments[] = {&data, &count, &out};
+  const float milliseconds = median(30, [&] {
+    (*kernel)->launch(0, {2 * device->multiprocessors, 1, 1},
+                      reinterpret_cast<cuda::Stream>(c10::cuda::getCurrentCUDAStream().stream()), arguments);
+  });
+  return kBytes / (milliseconds * 1e-3);
+}
+
+/// Bytes that a step has to read: weights once, of experts those that are hit, and the keys.
+double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
+  const Config &c = model.config();
+  const double hidden = c.hiddenSize, wide = c.headsQ * c.headDim, narrow = c.headsKv * c.headDim;
+  const double attention = 2 * (hidden * (wide + 2 * narrow) + wide * hidden), router = 2 * hidden * c.experts;
+  double missed = 1; // share of experts that no token of the batch takes
+  for (int64_t i = 0; i < batch; ++i)
+    missed *= 1 - double(c.expertsPerToken) / c.experts;
+  const double expert = 3 * hidden * c.intermediateSize * 17 / 32, hit = c.experts * (1 - missed);
+  double all = 2. * c.vocabSize * hidden;
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    const double attended = c.sliding[layer] ? std::min<double>(keys, c.slidingWindow) : keys;
+    all += attention + router + hit * expert + batch * attended * 2 * narrow * 2;
+  }
+  return all;
+}
+
+void measure(const GptOss &model, int64_t batch, int64_t keys, double rate) {
+  const Config &config = model.config();
+  KvCacheSizes sizes;
+  sizes.slots = batch, sizes.capacity = keys + 1024;
+  KvCache cache(config, sizes, model.device(), model.dtype());
+  for (int64_t slot = 0; slot < batch; ++slot)
+    cache.open(slot, keys + 1024);
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    cache.k[layer].normal_(), cache.v[layer].normal_();
+  DecodeStep step(model, cache, batch, {});
+  step.active.fill_(1), step.kvLength.fill_(keys);
+  step.tokens.random_(0, config.vocabSize);
+  for (int i = 0; i < 20; ++i)
+    step.run();
+  const float one = median(200, [&] { step.run(); });
+  // As a generation runs: a step follows the other without a wait.
+  const float steady = median(5,
+                              [&] {
+                                for (int i = 0; i < 50; ++i)
+                                  step.run();
+                              }) /
+                       50;
+  const double bound = bytesOfStep(model, batch, keys) / rate * 1e3;
+  fmt::print("batch {}, {} keys: {:.3f} ms a step ({:.3f} ms waiting after each), {:.0f} tokens/s; bound {:.3f} ms, "
+             "{:.1f}% of it; {} launches, {} capture\n",
+             batch, keys, steady, one, batch / steady * 1e3, bound, 100 * bound / steady, step.kernels().size(),
+             step.captures());
+  float sum = 0;
+  for (const auto &[name, milliseconds] : step.timeKernels(20)) {
+    sum += milliseconds;
+    const std::vector<std::string> all = step.kernels();
+    const auto launches = std::count(all.begin(), all.end(), name);
+    fmt::print("  {:<40} {:>3} launches {:>9.1f} us each {:>8.3f} ms\n", name, launches, 1e3 * milliseconds / launches,
+               milliseconds);
+  }
+  fmt::print("  {:<40} {:>34.3f} ms\n", "sum", sum);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    fmt::print(stderr, "no libtorch_cuda.so: {}\n", dlerror());
+    return 1;
+  }
+  at::NoGradGuard guard;
+  const int64_t keys = argc > 1 ? std::stol(argv[1]) : 1024;
+  std::vector<int64_t> batches;
+  for (int i = 2; i < argc; ++i)
+    batches.push_back(std::stol(argv[i]));
+  if (batches.empty())
+    batches = {1, 8, 32};
+  const at::Device gpu(at::kCUDA, 0);
+  const auto model = GptOss::randomPacked(config20b(24), gpu, at::kBFloat16, 1);
+  const double rate = readRate();
+  fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
+  try {
+    for (int64_t batch : batches)
+      measure(*model, batch, keys, rate);
+  } catch (const std::exception &error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Names of weights as compiler/codegen/cuda/StepModule.cpp writes them: Hugging Face's.
+#include "model/StepInputs.h"
+#include "model/Rope.h"
+#include "model/SelfAttention.h"
+#include <ATen/Functions.h>
+#include <fmt/format.h>
+
+namespace maskjit {
+namespace {
+
+enum { kSliding, kFull }; // numbers of the masks
+
+Mask find(const char *name) {
+  Result<Mask> mask = Mask::find(name);
+  TORCH_CHECK(mask, mask.error().message);
+  return *mask;
+}
+
+/// Adds tensors that kernels read as they are.
+struct Binder {
+  StepInputs &inputs;
+  std::vector<at::Tensor> &kept;
+
+  void add(const std::string &name, const at::Tensor &tensor) {
+    const at::Tensor flat = tensor.contiguous();
+    kept.push_back(flat);
+    inputs[name].data = flat.data_ptr();
+  }
+  void addExperts(const std::string &name, const Matrix &matrix, const at::Tensor &bias) {
+    add(name + "_blocks", matrix.mxfp4()->blocks);
+    add(name + "_scales", matrix.mxfp4()->scales);
+    add(name + "_bias", bias);
+  }
+};
+
+} // namespace
+
+StepSpec stepSpecOf(const Config &c, double ropeScale, int64_t slots) {
+  StepSpec spec;
+  spec.hidden = c.hiddenSize, spec.headsQ = c.headsQ, spec.headsKv = c.headsKv, spec.headDim = c.headDim;
+  spec.experts = c.experts, spec.expertsPerToken = c.expertsPerToken, spec.intermediate = c.intermediateSize;
+  spec.vocabulary = c.vocabSize, spec.eps = c.rmsNormEps, spec.ropeScale = ropeScale;
+  spec.swigluAlpha = c.swigluAlpha, spec.swigluLimit = c.swigluLimit, spec.slots = slots;
+  spec.masks = {find(kSlidingMask), find(kFullMask)};
+  for (bool sliding : c.sliding)
+    spec.layerMasks.push_back(sliding ? kSliding : kFull);
+  return spec;
+}
+
+StepInputs stepInputsOf(const GptOss &model, const KvCache &cache, std::vector<at::Tensor> &kept) {
+  const Config &config = model.config();
+  const Weights &weights = model.weights();
+  StepInputs inputs;
+  Binder bind{inputs, kept};
+  const Rope rope(config, model.device());
+  bind.add("frequencies", rope.perPosition());
+  bind.add("model.embed_tokens.weight", weights.embedding);
+  bind.add("model.norm.weight", weights.norm);
+  bind.add("lm_head.weight", weights.head.dense());
+  const auto ints = at::TensorOptions(at::kInt).device(model.device());
+  bind.add("parameters.window", at::full({1}, config.slidingWindow, ints));
+  // No padding is stored, and the kernel knows the keys of each sequence: the masks' own limits stand aside.
+  bind.add("parameters.left_pad", at::zeros({1}, ints));
+  bind.add("parameters.kv_len", at::full({1}, config.maxPositions, ints));
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const LayerWeights &w = weights.layers[i];
+    const std::string prefix = fmt::format("model.layers.{}.", i), self = prefix + "self_attn.", mlp = prefix + "mlp.";
+    bind.add(prefix + "input_layernorm.weight", w.inputNorm);
+    bind.add(prefix + "post_attention_layernorm.weight", w.postNorm);
+    bind.add(self + "q_proj.weight", w.qWeight.dense()), bind.add(self + "q_proj.bias", w.qBias);
+    bind.add(self + "k_proj.weight", w.kWeight.dense()), bind.add(self + "k_proj.bias", w.kBias);
+    bind.add(self + "v_proj.weight", w.vWeight.dense()), bind.add(self + "v_proj.bias", w.vBias);
+    bind.add(self + "o_proj.weight", w.oWeight.dense()), bind.add(self + "o_proj.bias", w.oBias);
+    bind.add(self + "sinks", w.sinks.to(at::kFloat));
+    bind.add(mlp + "router.weight", w.routerWeight.dense()), bind.add(mlp + "router.bias", w.routerBias);
+    bind.addExperts(mlp + "experts.gate_up_proj", w.gateUp, w.gateUpBias);
+    bind.addExperts(mlp + "experts.down_proj", w.down, w.downBias);
+    // Pages stay where they are: not kept, not copied.
+    inputs[fmt::format("cache.{}.key", i)] = {cache.k[i].data_ptr(), 0, cache.pageSize()};
+    inputs[fmt::format("cache.{}.value", i)] = {cache.v[i].data_ptr(), 0, cache.pageSize()};
+    const at::Tensor &table = cache.pageTable(i);
+    inputs[std::string("page_table.") + (config.sliding[i] ? kSlidingMask : kFullMask)] = {table.data_ptr(),
+                                                                                           table.stride(0), 0};
+  }
+  return inputs;
+}
+
+std::string unfitWeights(const GptOss &model) {
+  const Weights &weights = model.weights();
+  if (weights.head.packed())
+    return "the head is held in 4 bits, which the decode step does not multiply yet; hold it dense";
+  for (const LayerWeights &w : weights.layers) {
+    if (w.qWeight.packed() || w.kWeight.packed() || w.vWeight.packed() || w.oWeight.packed() || w.routerWeight.packed())
+      return "attention is held in 4 bits, which the decode step does not multiply yet; hold it dense";
+    if (!w.gateUp.mxfp4() || !w.down.mxfp4())
+      return "experts are not held in MXFP4, which is what the decode step's kernel reads";
+  }
+  return "";
+}
+
+} // namespace maskjit
