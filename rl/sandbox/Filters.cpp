@@ -18,66 +18,28 @@ namespace maskjit::rl {
 namespace {
 
 /// Computing and talking over descriptors that are open already.
-const char *const kAlways[] = {"read",
-                               "write",
-                               "readv",
-                               "writev",
-                               "pread64",
-                               "close",
-                               "fstat",
-                               "lseek",
-                               "brk",
-                               "munmap",
-                               "mremap",
-                               "madvise",
-                               "futex",
-                               "sched_yield",
-                               "getpid",
-                               "gettid",
-                               "getppid",
-                               "getrandom",
-                               "clock_gettime",
-                               "clock_getres",
-                               "clock_nanosleep",
-                               "gettimeofday",
-                               "time",
-                               "nanosleep",
-                               "rt_sigprocmask",
-                               "rt_sigreturn",
-                               "sigaltstack",
-                               "restart_syscall",
-                               "exit",
-                               "exit_group",
-                               "getrusage",
-                               "times",
-                               "poll",
-                               "ppoll",
-                               "select",
-                               "pselect6",
-                               "rseq",
-                               "set_robust_list",
-                               "membarrier",
-                               "tgkill"}; // tgkill: only to itself, see OwnSignals.h
+const char *const kAlways[] = {
+    // its channel
+    "read", "write", "readv", "writev", "pread64", "close", "fstat", "lseek", "poll", "ppoll", "select", "pselect6",
+    // memory
+    "brk", "munmap", "mremap", "madvise", "membarrier",
+    // time that passes
+    "clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "time", "nanosleep", "getrusage", "times",
+    // itself; tgkill only to itself, see OwnSignals.h
+    "getpid", "gettid", "getppid", "tgkill", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "exit",
+    "exit_group", "getrandom",
+    // its threads
+    "futex", "sched_yield", "rseq", "set_robust_list"};
 
 /// Loading a program and its libraries, reading the listed files.
-const char *const kStart[] = {"open",         "openat",
-                              "stat",         "lstat",
-                              "newfstatat",   "statx",
-                              "access",       "faccessat",
-                              "faccessat2",   "readlink",
-                              "readlinkat",   "getcwd",
-                              "getdents64",   "execve",
-                              "arch_prctl",   "set_tid_address",
-                              "rt_sigaction", "sched_getaffinity",
-                              "getuid",       "geteuid",
-                              "getgid",       "getegid",
-                              "getpgrp",      "uname",
-                              "sysinfo",      "getrlimit",
-                              "dup",          "dup2",
-                              "dup3",         "close_range",
-                              "seccomp",      "statfs",
-                              "fstatfs",      "fadvise64",
-                              "pwrite64",     "umask"};
+const char *const kStart[] = {
+    // files
+    "open", "openat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink",
+    "readlinkat", "getcwd", "getdents64", "statfs", "fstatfs", "fadvise64", "pwrite64", "umask",
+    // becoming the program
+    "execve", "arch_prctl", "set_tid_address", "rt_sigaction", "seccomp", "dup", "dup2", "dup3", "close_range",
+    // asking who and where it is
+    "getuid", "geteuid", "getgid", "getegid", "getpgrp", "uname", "sysinfo", "getrlimit", "sched_getaffinity"};
 
 /// What a zygote needs besides, to give a child its channel and to reap it.
 const char *const kZygoteStart[] = {"recvfrom", "recvmsg",    "sendto",           "wait4",

@@ -82,8 +82,8 @@ struct SandboxOptions {
   SandboxChannel channel = SandboxChannel::Messages;
   int cpu = -1;           // processor to stay on; -1: any
   size_t sharedBytes = 0; // descriptor 5 is memory shared with the parent, of this size; 0: none
-  bool mapsAfterFirstRequest =
-      false; // the program looks at descriptor 5 only after its first read(3, ...): a pool may fork it
+  /// The program looks at descriptor 5 only after its first read(3, ...): a pool may fork it.
+  bool mapsAfterFirstRequest = false;
   std::set<SandboxLayer> layers; // those to apply: SandboxReport::active(), or fewer in tests
 };
 

@@ -93,40 +93,17 @@ std::vector<std::string> names() {
 }
 
 /// What works for anyone anywhere; the rest may want root, or a kernel that has it.
-const std::set<std::string> kForAnyone = {"read_parents_file",
-                                          "write_parents_file",
-                                          "create_file",
-                                          "read_etc_passwd",
-                                          "list_var",
-                                          "link_file",
-                                          "read_proc_maps",
-                                          "open_dev_null",
-                                          "open_shared_memory_folder",
-                                          "connect_tcp",
-                                          "connect_abstract_socket",
-                                          "send_udp",
-                                          "socketpair",
-                                          "inherited_descriptors",
-                                          "environment",
-                                          "fork",
-                                          "thread",
-                                          "execute_shell",
-                                          "ptrace_self",
-                                          "kill_parent",
-                                          "tgkill_parent",
-                                          "queue_signal_to_parent",
-                                          "pidfd_of_parent",
-                                          "signal_by_descriptor",
-                                          "limits_of_parent",
-                                          "affinity_of_parent",
-                                          "priority_of_parent",
-                                          "exhaust_memory",
-                                          "move_to_another_processor",
-                                          "set_alarm",
-                                          "make_timer",
-                                          "memfd_create",
-                                          "execute_memory",
-                                          "shared_memory"};
+const std::set<std::string> kForAnyone = {
+    // files and network
+    "read_parents_file", "write_parents_file", "create_file", "read_etc_passwd", "list_var", "link_file",
+    "read_proc_maps", "open_dev_null", "open_shared_memory_folder", "connect_tcp", "connect_abstract_socket",
+    "send_udp", "socketpair", "inherited_descriptors", "environment",
+    // processes
+    "fork", "thread", "execute_shell", "ptrace_self", "kill_parent", "tgkill_parent", "queue_signal_to_parent",
+    "pidfd_of_parent", "signal_by_descriptor", "limits_of_parent", "affinity_of_parent", "priority_of_parent",
+    // itself
+    "exhaust_memory", "move_to_another_processor", "set_alarm", "make_timer", "memfd_create", "execute_memory",
+    "shared_memory"};
 
 class Escape : public testing::TestWithParam<std::string> {};
 
