@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The decoder over GptOss::forward, on any device.
 #include "model/Decoder.h"
+#include "model/StepDecoder.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
@@ -72,8 +73,15 @@ private:
 
 } // namespace
 
+std::string Decoder::kind(const GptOss &model) {
+  const std::string why = DecodeStep::refusal(model);
+  return why.empty() ? "the compiled step" : "the forward pass (" + why + ")";
+}
+
 std::unique_ptr<Decoder> Decoder::make(const GptOss &model, KvCache &cache, int64_t slots,
                                        const SamplingOptions &sampling) {
+  if (DecodeStep::refusal(model).empty())
+    return std::make_unique<StepDecoder>(model, cache, slots, sampling);
   return std::make_unique<ForwardDecoder>(model, cache, slots, sampling);
 }
 

@@ -44,6 +44,8 @@ public:
 
   /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
   /// first of them are the decoder's.
+  /// Which of the two, and why, for the user to read.
+  static std::string kind(const GptOss &model);
   static std::unique_ptr<Decoder> make(const GptOss &model, KvCache &cache, int64_t slots,
                                        const SamplingOptions &sampling);
 };

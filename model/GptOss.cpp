@@ -97,15 +97,27 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
   HiddenStates out;
   // The residual stream and the router stay in fp32: rounded to bf16, near ties would choose other experts.
   at::Tensor x = at::embedding(impl->weights.embedding, rows.ids).to(at::kFloat);
+  const auto trace = [&](int64_t layer, const char *place, at::Tensor &rows) {
+    if (options.trace)
+      options.trace(layer, place, rows);
+  };
   for (int64_t i = 0; i < config.layers; ++i) {
     const LayerWeights &weights = impl->weights.layers[i];
-    x = x + attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps).to(impl->dtype), i, weights, lora);
+    trace(i, "attention.input", x);
+    at::Tensor attended =
+        attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps).to(impl->dtype), i, weights, lora);
+    trace(i, "attention.output", attended);
+    x = x + attended;
+    trace(i, "experts.input", x);
     const at::Tensor normal = rmsNorm(x, weights.postNorm, config.rmsNormEps);
-    const Routing routing = route(normal, weights, config.expertsPerToken);
+    Routing routing = route(normal, weights, config.expertsPerToken);
+    trace(i, "router.output", routing.logits);
     ExpertLora experts;
     if (lora)
       experts = {lora->find(i, "experts.gate_up_proj"), lora->find(i, "experts.down_proj"), lora->scaling()};
-    x = x + runExperts(normal.to(impl->dtype), routing, weights, config, experts);
+    at::Tensor mixed = runExperts(normal.to(impl->dtype), routing, weights, config, experts);
+    trace(i, "experts.output", mixed);
+    x = x + mixed;
     if (options.routerLogits)
       out.routerLogits.push_back(rows.unpack(routing.logits));
     if (options.layers)

@@ -5,6 +5,7 @@
 #include "model/KvCache.h"
 #include "model/Lora.h"
 #include "model/Weights.h"
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct HiddenStates {
 };
 struct ForwardOptions {
   bool routerLogits = false, layers = false;
+  /// Called in each layer with the rows [N, ..] at "attention.input", "attention.output", "experts.input" (both inputs
+  /// are the residual stream), "router.output" and "experts.output"; it may change them.
+  std::function<void(int64_t layer, const char *place, at::Tensor &rows)> trace;
 };
 
 class GptOss {

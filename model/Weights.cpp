@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loads, initialises and writes weights.
 #include "model/Weights.h"
-#include "model/Checkpoint.h"
+#include "model/ShardWriter.h"
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
@@ -108,19 +108,13 @@ Weights randomPackedWeights(const Config &config, at::Device device, at::ScalarT
 }
 
 void saveWeights(const Weights &weights, const Config &config, const std::string &directory, at::ScalarType dtype) {
-  std::map<std::string, TensorRecord> records;
-  std::vector<at::Tensor> held; // what the records point to
-  const auto add = [&](const std::string &name, const at::Tensor &tensor) {
-    held.push_back(tensor.detach().to(at::kCPU, dtype).contiguous());
-    records[name] = recordOf(held.back());
-  };
-  Weights copy = weights;
-  visitWeights(copy, config,
-               {[&](auto &name, auto &, at::Tensor &tensor) { add(name, tensor); },
-                [&](auto &name, auto &shape, Matrix &matrix) { add(name, matrix.toDense(dtype, shape.size() == 3)); }});
-  Result<void> written = writeSafetensors(directory + "/model.safetensors", records, {{"format", "pt"}});
-  if (!written)
-    throw std::runtime_error(written.error().message);
+  ShardWriter writer(directory);
+  Weights copy = weights; // of the handles
+  visitWeights(
+      copy, config,
+      {[&](auto &name, auto &, at::Tensor &tensor) { writer.add(name, tensor.to(dtype)); },
+       [&](auto &name, auto &shape, Matrix &matrix) { writer.add(name, matrix.toDense(dtype, shape.size() == 3)); }});
+  writer.finish();
 }
 
 } // namespace maskjit

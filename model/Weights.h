@@ -43,7 +43,7 @@ Weights randomWeights(const Config &config, at::Device device, at::ScalarType dt
 /// Experts as random MXFP4 in the released layout, the rest as randomWeights but filled on the device: for benchmarks
 /// at full size, which random numbers drawn on the host would take minutes for.
 Weights randomPackedWeights(const Config &config, at::Device device, at::ScalarType dtype, uint64_t seed);
-/// Writes model.safetensors in `dtype`.
+/// Writes model.safetensors in `dtype`, or shards of 5 GB.
 void saveWeights(const Weights &weights, const Config &config, const std::string &directory, at::ScalarType dtype);
 
 } // namespace maskjit

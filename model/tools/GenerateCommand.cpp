@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // maskjit-rl generate: continues prompts, writing the text as it comes and the speed at the end.
+#include "model/Decoder.h"
 #include "model/Generate.h"
 #include "model/JsonFields.h"
 #include "model/Tokenizer.h"
@@ -110,8 +111,8 @@ void runGenerate(const GenerateArguments &arguments) {
     return true;
   });
   const std::chrono::duration<double> prefill = first - start, all = Clock::now() - start;
-  std::fputs(fmt::format("{} tokens in {:.2f} s: {:.1f} tokens/s (of it {} prompt tokens in {:.2f} s)\n", tokens,
-                         all.count(), tokens / all.count(), promptTokens, prefill.count())
+  std::fputs(fmt::format("{} tokens in {:.2f} s: {:.1f} tokens/s by {} (of it {} prompt tokens in {:.2f} s)\n", tokens,
+                         all.count(), tokens / all.count(), Decoder::kind(*model), promptTokens, prefill.count())
                  .c_str(),
              stderr);
 }
@@ -137,6 +138,13 @@ void addGenerateCommand(CLI::App &app) {
   command.add_option("--repetition-penalty", sampling.repetitionPenalty, "above 1: tokens seen before become rarer")
       ->capture_default_str();
   command.add_option("--seed", sampling.seed, "the same seed draws the same tokens")->capture_default_str();
+  command.add_option("--slots", options.slots, "sequences that run at once; the others wait for one to end")
+      ->capture_default_str();
+  command.add_option("--prefill-tokens", options.prefillTokens, "prompt tokens computed at once; more come in pieces")
+      ->capture_default_str();
+  command.add_option("--cache-tokens", options.cacheTokens, "tokens that the KV cache has room for; 0: all slots")
+      ->capture_default_str();
+  command.add_flag("--ignore-stops", options.ignoreStops, "go on to --max-new-tokens");
   command.callback([arguments] { runGenerate(*arguments); });
 }
 

@@ -37,6 +37,8 @@ int main(int argc, char **argv) {
   maskjit::rl::addAuditCommand(app, session);
   maskjit::addGenerateCommand(app);
   maskjit::addLogitsCommand(app);
+  maskjit::addDiffCommand(app);
+  maskjit::addQuantizeCommand(app);
   std::signal(SIGINT, onInterrupt);
   try {
     app.parse(argc, argv);

@@ -20,6 +20,8 @@ std::string run(std::vector<std::string> arguments) {
   app.require_subcommand(1);
   addGenerateCommand(app);
   addLogitsCommand(app);
+  addDiffCommand(app);
+  addQuantizeCommand(app);
   const bool generates = arguments.at(0) == "generate";
   std::reverse(arguments.begin(), arguments.end()); // CLI11 takes them from the end
   testing::internal::CaptureStdout();
@@ -77,6 +79,27 @@ TEST(LogitsCommand, RefusesFilesThatDoNotFit) {
   EXPECT_THAT(message({{"attention_mask", at::ones({1, 2}, at::kLong)}}), HasSubstr("holds no input_ids"));
 }
 
+TEST(DiffCommand, FindsWhereModelsPart) {
+  at::set_num_threads(1);
+  const std::string same = run({"diff", kModel, kModel, "--tokens", "30"});
+  EXPECT_EQ(same.find("differ"), std::string::npos) << same;
+  EXPECT_THAT(same, HasSubstr("    3  experts    equal   equal       0.000e+00      0.000e+00"));
+  EXPECT_THAT(same, HasSubstr("    -  head       equal   equal       0.000e+00      0.000e+00     100.00 %"));
+  const std::string parted = run({"diff", kModel, kModel, "--prompt", "The answer", "--nf4-b", "attention"});
+  EXPECT_THAT(parted, HasSubstr("equal inputs give other outputs first in layer 0, attention"));
+  const std::string mxfp4 = fixture("gpt-oss-tiny-mxfp4"); // dequantized and packed weights are the same numbers
+  EXPECT_EQ(run({"diff", mxfp4, mxfp4, "--dense-a", "--tokens", "30"}).find("differ"), std::string::npos);
+  EXPECT_THAT(messageOf([] { run({"diff", kModel, fixture("gpt-oss-tiny-nf4")}); }),
+              HasSubstr("4 and 2 layers, 128 and 128 hidden features, 512 and 512 tokens; expected the same"));
+}
+
+TEST(QuantizeCommand, WritesACheckpointThatGenerates) {
+  at::set_num_threads(1);
+  TemporaryFolder folder;
+  run({"quantize", "--model", kModel, "--out", folder.path, "--experts", "nf4"});
+  EXPECT_NE(run({"generate", "--model", folder.path, "--prompt", "a", "--max-new-tokens", "4"}), "");
+}
+
 TEST(GenerateCommand, WritesTheGreedyTextOfEachPrompt) {
   at::set_num_threads(1);
   const auto tokenizer = Tokenizer::load(kModel);
@@ -98,6 +121,16 @@ TEST(GenerateCommand, WritesTheGreedyTextOfEachPrompt) {
   std::vector<std::string> two = common;
   two.insert(two.end(), {"--prompts", file});
   EXPECT_EQ(run(two), "--- The answer is\n" + first + "\n--- 12 + 30 =\n" + second + "\n");
+}
+
+TEST(GenerateCommand, SlotsChangeNothing) {
+  const auto draw = [](const std::string &slots) {
+    TemporaryFolder folder;
+    writeTextFile(folder.path + "/prompts", "one\ntwo\nthree\n");
+    return run({"generate", "--model", kModel, "--prompts", folder.path + "/prompts", "--max-new-tokens", "6",
+                "--slots", slots, "--ignore-stops"});
+  };
+  EXPECT_EQ(draw("1"), draw("3"));
 }
 
 TEST(GenerateCommand, TheSeedDecidesWhatIsDrawn) {
