@@ -11,8 +11,8 @@
 //
 // Rope needs features i and i + D / 2 of a head: rows g and g + 8 of a tile are those, so one thread has both.
 //
-// Shared memory: kept input | partial sums [warps][16 * kTiles][8 * kGroups] fp32, twice where that is little | sums of
-// squares.
+// Shared memory: kept input | partial sums [warps][16 * kTiles][8 * kGroups, padded] fp32, twice where that is little |
+// sums of squares.
 #pragma once
 #include "dependents.cuh"
 #include "instructions.cuh"
@@ -30,6 +30,7 @@ struct LinearRows {
   static constexpr bool kKept = kKept_;
   static constexpr int kHead = kHead_, kThreads = kWarps * 32, kFeatures = 16 * kTiles, kRows = 8 * kGroups;
   static constexpr int kStepIn = 32, kSteps = (kIn + kStepIn * kWarps - 1) / (kStepIn * kWarps); // of a warp
+  static constexpr int kStride = linear_stride(kGroups); // of the sums of one feature
   static constexpr int kSums = linear_sums(kTiles, kGroups), kBuffers = linear_buffers(kWarps, kTiles, kGroups);
   static constexpr int kKeptBytes = kKept ? linear_kept_bytes(kIn, kWarps, kGroups) : 0;
   static constexpr int kSharedBytes = kKeptBytes + linear_shared_bytes(kWarps, kTiles, kGroups);
@@ -241,7 +242,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
       for (int group = 0; group < kGroups; ++group)
 #pragma unroll
         for (int half = 0; half < 2; ++half)
-          *reinterpret_cast<float2 *>(partial + warp * S::kSums + (16 * part + 8 * half + g) * S::kRows + 8 * group +
+          *reinterpret_cast<float2 *>(partial + warp * S::kSums + (16 * part + 8 * half + g) * S::kStride + 8 * group +
                                       2 * t) = {sums[part][group][2 * half], sums[part][group][2 * half + 1]};
     if (kNorm && first)
 #pragma unroll
@@ -252,15 +253,16 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
       }
     __syncthreads();
     // One thread a pair of features and a row; warps are added in ascending order.
-    for (int i = threadIdx.x; i < S::kSums / 2; i += S::kThreads) {
-      const int row = i % S::kRows, pair = i / S::kRows, part = pair / 8, r = pair % 8;
+    for (int i = threadIdx.x; i < 8 * kTiles * S::kRows; i += S::kThreads) {
+      // Neighbours have neighbouring features, so that results are written in whole sectors.
+      const int r = i % 8, row = i / 8 % S::kRows, part = i / (8 * S::kRows);
       if (first_row + row >= args.rows)
         continue;
       float a = 0.f, b = 0.f, square = 0.f;
 #pragma unroll
       for (int w = 0; w < S::kWarps; ++w) {
-        a += partial[w * S::kSums + (16 * part + r) * S::kRows + row];
-        b += partial[w * S::kSums + (16 * part + 8 + r) * S::kRows + row];
+        a += partial[w * S::kSums + (16 * part + r) * S::kStride + row];
+        b += partial[w * S::kSums + (16 * part + 8 + r) * S::kStride + row];
         if (kNorm)
           square += squares_of[w * S::kRows + row];
       }

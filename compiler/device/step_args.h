@@ -118,7 +118,8 @@ struct SampleArgs {
 constexpr int kRowThreads = 256, kRouterThreads = 1024, kSampleThreads = 1024;
 
 /// Bytes of shared memory of linear_rows: sums of the warps, twice where that is little, and sums of squares.
-constexpr int linear_sums(int tiles, int groups) { return 16 * tiles * 8 * groups; }
+constexpr int linear_stride(int groups) { return 8 * groups + 4; } // 8 features of 4 rows lie in 32 banks
+constexpr int linear_sums(int tiles, int groups) { return 16 * tiles * linear_stride(groups); }
 constexpr int linear_buffers(int warps, int tiles, int groups) {
   return 2 * 4 * warps * linear_sums(tiles, groups) <= 24 * 1024 ? 2 : 1;
 }
