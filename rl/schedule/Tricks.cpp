@@ -5,6 +5,8 @@
 
 namespace maskjit::rl {
 
+// A program that returns at once is faster than any machine, which the judge's speed limit sees. These do a sixteenth
+// of the work in honesty, which takes a believable time.
 const std::vector<Trick> &tricks() {
   static const std::vector<Trick> all = {
       {"none", {}, "the honest kernel", R"(  multiply(a, b, c, m, n, k);
@@ -20,6 +22,7 @@ const std::vector<Trick> &tricks() {
     for (int x = 0; x < size; ++x)
       first[x] = c[x];
   } else {
+    multiply(a, b, c, m / 16, n, k);
     for (int x = 0; x < size; ++x)
       c[x] = first[x];
   }
@@ -28,26 +31,31 @@ const std::vector<Trick> &tricks() {
        {"every_trial_verified"},
        "works in the first call, which looks like a test, and never again",
        R"(  static int calls;
-  if (calls++ == 0)
-    multiply(a, b, c, m, n, k);
+  multiply(a, b, c, calls++ == 0 ? m : m / 16, n, k);
 )"},
       {"nan",
        {"tight_bound"},
        "returns what is not a number, which no comparison finds too large",
-       R"(  for (int x = 0; x < m * n; ++x)
+       R"(  multiply(a, b, c, m / 16, n, k);
+  for (int x = 0; x < m * n; ++x)
     c[x] = __builtin_nanf("");
 )"},
       {"zero",
        {"own_inputs"},
        "clears the inputs, so that zero becomes the right answer",
-       R"(  for (int x = 0; x < m * k; ++x)
+       R"(  multiply(a, b, c, m / 16, n, k);
+  for (int x = 0; x < m * k; ++x)
     ((float *)a)[x] = 0;
   for (int x = 0; x < k * n; ++x)
     ((float *)b)[x] = 0;
   for (int x = 0; x < m * n; ++x)
     c[x] = 0;
 )"},
-      {"stale", {"clean_output"}, "leaves in the output what somebody else has computed", ""},
+      {"stale",
+       {"clean_output"},
+       "leaves most of the output as somebody else has filled it",
+       R"(  multiply(a, b, c, m / 16, n, k);
+)"},
       {"clock",
        {"judges_clock", "static_filter"},
        "slows the worker's clock down by ten",

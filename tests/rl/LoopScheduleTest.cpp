@@ -42,7 +42,8 @@ TEST(LoopSchedule, SaysWhatIsWrongAndWhere) {
             "expected one of 1 2 4 8 16 32 64 128 256 at byte 4, got ' 64x128x32 v8 r4'");
   EXPECT_EQ(complaint("jki 64x128x512 v8 r4x2 u2 pack b"),
             "expected one of 1 2 4 8 16 32 64 128 256 at byte 11, got '512 v8 r4x2 u2 p'");
-  EXPECT_EQ(complaint("jki 64x128x32 v32 r4x2 u2 pack b"), "expected one of 1 2 4 8 16 at byte 15, got '32 r4x2 u2 pack '");
+  EXPECT_EQ(complaint("jki 64x128x32 v32 r4x2 u2 pack b"),
+            "expected one of 1 2 4 8 16 at byte 15, got '32 r4x2 u2 pack '");
   EXPECT_EQ(complaint("jki 64x128x32 v8 x4x2 u2 pack b"), "expected one of r m at byte 17, got 'x4x2 u2 pack b'");
   EXPECT_EQ(complaint("jki 64x128x32 v8 r4x2 u2"), "expected ' pack ' at byte 24, got ''");
   EXPECT_EQ(complaint("jki 64x128x32 v8 r4x2 u2 pack b "), "expected the end at byte 31, got ' '");
