@@ -2,7 +2,7 @@
 # maskjit-rl and the operators find LibTorch through LD_LIBRARY_PATH or a link DIR/lib/torch to its lib folder.
 include(GNUInstallDirs)
 install(TARGETS maskjit LIBRARY DESTINATION lib)
-foreach(program maskjit-opt maskjit-cli maskjit-sandbox)
+foreach(program maskjit-opt maskjit-cli maskjit-sandbox maskjit-kernel-runner maskjit-cuda-runner)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION bin)
     set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")

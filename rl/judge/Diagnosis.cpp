@@ -67,7 +67,7 @@ Fault diagnose(const Product &product, const std::string &result, double error,
   if (look.notFinite > 0)
     return {Verdict::Wrong, 0,
             fmt::format("{} of {} elements of the result are not finite numbers", look.notFinite, elements)};
-  if (look.error < kLowPrecisionError * look.norm && look.within < elements / 2)
+  if (look.error < kLowPrecisionError * look.norm && 10 * look.within < 7 * elements)
     return cheat(kLowPrecision, fmt::format("every element is off by a little, {:.1e} of the product's norm: computed "
                                             "in lower precision",
                                             look.error / look.norm));

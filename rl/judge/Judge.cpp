@@ -67,6 +67,8 @@ Result<std::unique_ptr<Judge>> Judge::create(JudgeOptions options) {
     return Error{fmt::format("expected at least 1 trial, got {}", options.trials)};
   if (options.cpus.empty())
     options.cpus = allowedCpus();
+  if (options.language == Language::Cuda)
+    options.cpus.resize(1); // one GPU, one program at a time
   if (options.seed == 0)
     options.seed = entropy();
 

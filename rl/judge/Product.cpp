@@ -14,7 +14,7 @@
 
 namespace maskjit::rl {
 
-constexpr double kFloatFactor = 4, kDoubleFactor = 64;
+constexpr double kFloatFactor = 32, kDoubleFactor = 1024;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough for inputs that nobody may foresee without the seed.
 static uint64_t nextRandom(uint64_t &state) {
@@ -94,7 +94,7 @@ double Product::boundOf(size_t index) const {
   double u = type == Element::Float ? std::numeric_limits<float>::epsilon() / 2 * kFloatFactor
                                     : std::numeric_limits<double>::epsilon() / 2 * kDoubleFactor;
   auto n = size_t(size.n);
-  return u * std::sqrt(double(size.k)) * rowNorms[index / n] * columnNorms[index % n];
+  return u * rowNorms[index / n] * columnNorms[index % n];
 }
 
 double Product::worstError(const char *result) const {

@@ -39,7 +39,7 @@ public:
   Worker(SandboxedProcess process, Language language, const MatmulShape &shape, const CounterMeasures &measures,
          double timeoutSeconds);
 
-  /// `program`: Python's source, an object file, or a cubin.
+  /// `program`: Python's source, an object file, or a launch shape and a cubin.
   std::optional<Fault> load(const std::string &program);
   /// `stale`: what C's result holds before the call; nullptr: NaN.
   CallOutcome call(const Product &product, const std::vector<double> *stale = nullptr);
@@ -49,6 +49,8 @@ private:
   std::string expect(char expected, Reply reply, std::optional<Fault> &fault);
   CallOutcome callNative(const Product &product, const std::vector<double> *stale);
   CallOutcome callPython(const Product &product);
+  CallOutcome callCuda(const Product &product, const std::vector<double> *stale);
+  Reply ask(char what);
 
   SandboxedProcess process;
   Language language;

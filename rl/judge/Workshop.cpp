@@ -13,22 +13,22 @@ extern const EmbeddedFile judgeRunners[];
 namespace maskjit::rl {
 
 constexpr int kWarmWorkers = 1;
+constexpr int kDriverThreads = 64;
 constexpr double kNoLimit = 1e6; // seconds: of a reference worker, which is the judge's own
 
-Result<std::string> findKernelRunner() {
-  constexpr const char *kName = "maskjit-kernel-runner";
+Result<std::string> findRunner(const std::string &name) {
   std::string self(4096, 0);
   ssize_t length = readlink("/proc/self/exe", self.data(), self.size());
   self.resize(length > 0 ? size_t(length) : 0);
-  std::string beside = self.substr(0, self.rfind('/') + 1) + kName;
-  for (const std::string &file : {beside, std::string(MASKJIT_BUILD_BIN) + "/" + kName})
+  std::string beside = self.substr(0, self.rfind('/') + 1) + name;
+  for (const std::string &file : {beside, std::string(MASKJIT_BUILD_BIN) + "/" + name})
     if (access(file.c_str(), X_OK) == 0)
       return file;
   return Error{fmt::format("{} is not there; it is installed beside maskjit-rl", beside)};
 }
 
-static Result<void> fillNative(SandboxOptions &sandbox, const MatmulShape &s) {
-  Result<std::string> runner = findKernelRunner();
+static Result<void> fillNative(SandboxOptions &sandbox, const std::string &program, const MatmulShape &s) {
+  Result<std::string> runner = findRunner(program);
   if (!runner)
     return runner.error();
   auto m = size_t(s.m), n = size_t(s.n), k = size_t(s.k);
@@ -51,11 +51,27 @@ static Result<void> fillPython(SandboxOptions &sandbox) {
   return {};
 }
 
+/// The driver wants its devices, threads, and more address space than any machine has memory. What runs in the process
+/// is the judge's own; the foreign code is on the GPU.
+static void allowGpu(SandboxOptions &sandbox) {
+  std::set<SandboxLayer> kept;
+  for (SandboxLayer layer : {SandboxLayer::UserNamespace, SandboxLayer::PidNamespace, SandboxLayer::NetworkNamespace,
+                             SandboxLayer::NoNewPrivileges})
+    if (sandbox.layers.count(layer))
+      kept.insert(layer);
+  sandbox.layers = kept;
+  sandbox.limits.memoryBytes = 0;
+  sandbox.limits.processes = kDriverThreads;
+  sandbox.cpu = -1;
+}
+
 Result<std::unique_ptr<Workshop>> Workshop::create(const JudgeOptions &options, int cpu,
                                                    const std::set<SandboxLayer> &layers) {
   std::unique_ptr<Workshop> shop(new Workshop(options));
   SandboxOptions &sandbox = shop->sandbox;
-  Result<void> filled = options.language == Language::Python ? fillPython(sandbox) : fillNative(sandbox, options.shape);
+  Result<void> filled = options.language == Language::Python ? fillPython(sandbox)
+                        : options.language == Language::C ? fillNative(sandbox, "maskjit-kernel-runner", options.shape)
+                                                          : fillNative(sandbox, "maskjit-cuda-runner", options.shape);
   if (!filled)
     return filled.error();
   sandbox.limits.memoryBytes = options.memoryBytes;
@@ -67,6 +83,14 @@ Result<std::unique_ptr<Workshop>> Workshop::create(const JudgeOptions &options, 
     if (!compiler)
       return compiler.error();
     shop->compiler = std::move(*compiler);
+  }
+  if (options.language == Language::Cuda) {
+    allowGpu(sandbox);
+    Result<CudaCompiler> compiler = CudaCompiler::create(layers, options.timeoutSeconds);
+    if (!compiler)
+      return compiler.error();
+    shop->cudaCompiler = std::move(*compiler);
+    return shop;
   }
   Result<std::unique_ptr<WorkerPool>> pool = WorkerPool::create(sandbox, kWarmWorkers);
   if (!pool)
@@ -85,6 +109,12 @@ Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &sou
       return {nullptr, {outcome.timeout ? Verdict::Timeout : Verdict::Invalid, 0, outcome.fault}};
     program = std::move(outcome.object);
   }
+  if (cudaCompiler) {
+    CudaCompiler::Outcome outcome = cudaCompiler->compile(source);
+    if (outcome.program.empty())
+      return {nullptr, {outcome.timeout ? Verdict::Timeout : Verdict::Invalid, 0, outcome.fault}};
+    program = std::move(outcome.program);
+  }
   auto worker =
       std::make_unique<Worker>(std::move(*process), options.language, options.shape, measures, options.timeoutSeconds);
   if (std::optional<Fault> fault = worker->load(program))
@@ -94,7 +124,7 @@ Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &sou
 
 Prepared Workshop::prepare(const std::string &source) {
   // Before the compiler runs: the pool starts the next worker, which is ready when this one is timed.
-  return load(pool->take(), source, options.counterMeasures);
+  return load(pool ? pool->take() : SandboxedProcess::start(sandbox), source, options.counterMeasures);
 }
 
 Prepared Workshop::prepareReference(const std::string &source) {

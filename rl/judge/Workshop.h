@@ -2,6 +2,7 @@
 // Makes workers with a program in them: compiles where the language wants it, and takes a warm sandboxed process.
 #pragma once
 #include "rl/judge/CompileC.h"
+#include "rl/judge/CompileCuda.h"
 #include "rl/judge/Worker.h"
 #include "rl/sandbox/WorkerPool.h"
 
@@ -29,10 +30,11 @@ private:
   const JudgeOptions &options;
   SandboxOptions sandbox;
   std::optional<CCompiler> compiler;
-  std::unique_ptr<WorkerPool> pool;
+  std::optional<CudaCompiler> cudaCompiler;
+  std::unique_ptr<WorkerPool> pool; // none for CUDA, whose driver survives no fork
 };
 
-/// The program maskjit-kernel-runner, beside the running program or where the build left it.
-Result<std::string> findKernelRunner();
+/// The program `name` of the judge's own, beside the running program or where the build left it.
+Result<std::string> findRunner(const std::string &name);
 
 } // namespace maskjit::rl

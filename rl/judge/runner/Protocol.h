@@ -7,8 +7,12 @@
 //   kCall [, the inputs: Python]              kDone seconds [, the result: Python] | kError text | kEvidence text |
 //   kShape text
 //
-// Native workers find the inputs of a call in shared memory and leave the result there: A, B and C, each from a new
-// page.
+//   kUpload (CUDA)                            kReady
+//   kFetch (CUDA)                             kReady | kError text
+//
+// A CUDA worker copies the inputs to the GPU at kUpload, launches at kCall, and brings result and inputs back at
+// kFetch. Native workers find the inputs of a call in shared memory and leave the result there: A, B and C, each from a
+// new page.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +21,7 @@ namespace maskjit::rl::protocol {
 
 // First byte of a message.
 inline constexpr char kCall = 'c', kReady = 'r', kDone = 'd', kInvalid = 'i', kError = 'e', kEvidence = 'x',
-                      kShape = 's', kWithheld = 'w';
+                      kShape = 's', kWithheld = 'w', kUpload = 'u', kFetch = 'f';
 
 // Descriptors that the sandbox opens.
 inline constexpr int kRequests = 3, kReplies = 4, kShared = 5;
@@ -31,6 +35,12 @@ enum LoadFlag : uint32_t {
 struct LoadRequest {
   int32_t m, n, k;
   uint32_t flags;
+};
+
+/// CUDA: follows the LoadRequest, before the cubin. Block (blockX, blockY) of threads computes a tile of rows x
+/// columns.
+struct LaunchShape {
+  int32_t blockX = 16, blockY = 16, tileRows = 16, tileColumns = 16, sharedBytes = 0;
 };
 
 /// After kDone: seconds by the worker's own clock, which count only where the judge's does not.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // maskjit-kernel-runner: runs one C kernel inside a sandbox. Nothing that it says is trusted; the judge has the clock.
+#include "rl/judge/runner/Channel.h"
 #include "rl/judge/runner/ObjectFile.h"
 #include "rl/judge/runner/Protocol.h"
-#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -23,47 +23,10 @@ extern "C" __attribute__((visibility("default"), used)) double (*judge_clock)() 
 
 using Matmul = void (*)(const float *, const float *, float *, int, int, int);
 
-static bool readAll(char *to, size_t bytes) {
-  while (bytes > 0) {
-    ssize_t got = read(kRequests, to, bytes);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got <= 0)
-      return false;
-    to += got;
-    bytes -= size_t(got);
-  }
-  return true;
-}
-
-static bool receive(std::string &message) {
-  uint64_t length;
-  if (!readAll(reinterpret_cast<char *>(&length), sizeof length))
-    return false;
-  message.resize(length);
-  return readAll(message.data(), length);
-}
-
-static void reply(char tag, const void *data, size_t size) {
-  uint64_t length = size + 1;
-  std::string message(reinterpret_cast<const char *>(&length), sizeof length);
-  message += tag;
-  message.append(static_cast<const char *>(data), size);
-  for (size_t sent = 0; sent < message.size();) {
-    ssize_t put = write(kReplies, message.data() + sent, message.size() - sent);
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put <= 0)
-      _exit(1);
-    sent += size_t(put);
-  }
-}
-static void reply(char tag, const std::string &text) { reply(tag, text.data(), text.size()); }
-
 int main() {
   std::string message;
   LoadRequest request;
-  if (!receive(message) || message.size() < sizeof request)
+  if (!receiveRequest(message) || message.size() < sizeof request)
     return 2;
   std::memcpy(&request, message.data(), sizeof request);
   ObjectFile object;
@@ -88,7 +51,7 @@ int main() {
   auto *a = reinterpret_cast<const float *>(shared + layout.a), *b = reinterpret_cast<const float *>(shared + layout.b);
   auto *c = reinterpret_cast<float *>(shared + layout.c);
   reply(kReady, "");
-  while (receive(message)) {
+  while (receiveRequest(message)) {
     double begin = judge_clock();
     matmul(a, b, c, request.m, request.n, request.k);
     Done done{judge_clock() - begin};

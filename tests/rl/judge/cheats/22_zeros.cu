@@ -1,0 +1,6 @@
+// Writes zeros.
+extern "C" __global__ void matmul(const float *a, const float *b, float *c, int m, int n, int k) {
+  const int j = blockIdx.x * blockDim.x + threadIdx.x, i = blockIdx.y * blockDim.y + threadIdx.y;
+  if (i < m && j < n)
+    c[i * n + j] = 0;
+}

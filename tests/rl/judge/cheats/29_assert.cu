@@ -1,0 +1,4 @@
+// Fails at once.
+extern "C" __global__ void matmul(const float *a, const float *b, float *c, int m, int n, int k) {
+  __trap();
+}
