@@ -122,18 +122,13 @@ void WorkerLink::closed() {
 }
 
 /// Takes what is there without blocking. False: the other end is closed.
-bool WorkerLink::drain(Descriptor &from, std::string &into, size_t keep) {
+bool WorkerLink::drain(Descriptor &from, std::string &into) {
   char part[kPart];
-  for (;;) {
+  while (total <= limits.outputBytes) {
     const ssize_t got = read(from.number, part, sizeof part);
     if (got > 0) {
       total += static_cast<size_t>(got);
-      if (into.size() < keep)
-        into.append(part, std::min(static_cast<size_t>(got), keep - into.size()));
-      else if (keep == kTextKept) // the last line may name a forbidden system call
-        into.replace(keep / 2, std::string::npos, part, std::min(static_cast<size_t>(got), keep / 2));
-      if (total > limits.outputBytes)
-        return true;
+      into.append(part, static_cast<size_t>(got));
       continue;
     }
     if (got < 0 && errno == EINTR)
@@ -143,10 +138,18 @@ bool WorkerLink::drain(Descriptor &from, std::string &into, size_t keep) {
     from.reset();
     return false;
   }
+  return true;
+}
+
+/// Of long texts the beginning is kept, and the end, whose last line may name a forbidden system call.
+void WorkerLink::takeText() {
+  drain(ends.text, written);
+  if (written.size() > kTextKept)
+    written.erase(kTextKept / 2, written.size() - kTextKept);
 }
 
 void WorkerLink::takeReplies() {
-  if (!drain(ends.replies, received, limits.outputBytes))
+  if (!drain(ends.replies, received))
     closed();
   if (awaitMark && !received.empty()) {
     awaitMark = received.front() != kLockedMark;
@@ -189,9 +192,10 @@ WorkerFailure WorkerLink::explainEnd() const {
   WorkerFailure why;
   const double cpu = static_cast<double>(ended->cpuMicroseconds) / 1e6;
   const size_t prefix = written.rfind(MASKJIT_FORBIDDEN_PREFIX);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kForbiddenExit && prefix != std::string::npos) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kForbiddenExit) {
     why.reason = WorkerEnd::Forbidden;
-    why.systemCall = systemCallName(std::atoi(written.c_str() + prefix + sizeof MASKJIT_FORBIDDEN_PREFIX - 1));
+    if (prefix != std::string::npos)
+      why.systemCall = systemCallName(std::atoi(written.c_str() + prefix + sizeof MASKJIT_FORBIDDEN_PREFIX - 1));
     why.message = fmt::format("the worker asked for the forbidden system call '{}'", why.systemCall);
   } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
     why.reason = WorkerEnd::Forbidden;
@@ -236,11 +240,12 @@ void WorkerLink::pump(Clock::time_point until, std::string_view *unsent) {
     return;
   }
   if (events[1].revents)
-    drain(ends.text, written, kTextKept);
+    takeText();
   if (events[0].revents)
     takeReplies();
   if (total > limits.outputBytes) {
     fail(WorkerEnd::Flooded, fmt::format("the worker wrote more than {}", memoryText(limits.outputBytes)));
+    received.clear(); // a whole message among it counts no more
     return;
   }
   if (events[2].revents)
@@ -256,7 +261,7 @@ void WorkerLink::pump(Clock::time_point until, std::string_view *unsent) {
   }
   if (ended && !failure) { // what it said before is still in the pipes
     if (ends.text.number >= 0)
-      drain(ends.text, written, kTextKept);
+      takeText();
     if (ends.replies.number >= 0)
       takeReplies();
   }

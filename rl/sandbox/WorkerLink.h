@@ -46,7 +46,8 @@ public:
 private:
   WorkerLink(const SandboxOptions &options, WorkerEnds ends, pid_t supervisor);
   void end();
-  bool drain(Descriptor &from, std::string &into, size_t keep);
+  bool drain(Descriptor &from, std::string &into);
+  void takeText();
   void takeReplies();
   void takeEvents();
   void closed();

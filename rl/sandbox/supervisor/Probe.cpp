@@ -52,6 +52,12 @@ SandboxReport probeLayers() {
       user = reason.empty();
     report.layers.push_back({layer, reason.empty(), reason});
   }
+  // Each stands alone; where they do not stand together, the namespaces go.
+  const std::string together = tryLayers(report.active());
+  if (!together.empty())
+    for (LayerStatus &status : report.layers)
+      if (status.active && namespaceFlags({status.layer}) != 0)
+        status = {status.layer, false, "not together with the other layers: " + together};
   judge(report);
   return report;
 }

@@ -168,7 +168,9 @@ Result<StartedWorker> startWorker(const SandboxSpec &spec) {
   close(mapped[0]);
   close(report[1]);
   Result<void> named;
-  if (has(spec, SandboxLayer::UserNamespace))
+  if (pidfd < 0) // an old kernel ignores CLONE_PIDFD
+    named = Error{"a sandbox needs Linux 5.3 or newer"};
+  else if (has(spec, SandboxLayer::UserNamespace))
     named = mapIdentity(static_cast<int>(pid));
   if (named)
     (void)!write(mapped[1], "", 1);

@@ -106,6 +106,12 @@ TEST_P(Worker, ForksNothing) {
   EXPECT_EQ(end.systemCall, "clone");
 }
 
+TEST_P(Worker, NamesTheForbiddenCallBehindMuchText) {
+  const WorkerFailure end = endOf("os.write(1, b'x' * 300000)\nimport time\ntime.sleep(0.1)\nos.kill(1, 9)");
+  EXPECT_EQ(end.systemCall, "kill") << end.message;
+  EXPECT_EQ(text.size(), size_t(1) << 16);
+}
+
 TEST_P(Worker, ClosesItsChannel) { EXPECT_EQ(endOf("os.close(4)\nwhile True: pass").reason, WorkerEnd::Closed); }
 
 TEST_P(Worker, StopsReadingItsRequests) {
