@@ -155,6 +155,39 @@ static bool check(ExpertsKernels &kernels, const ExpertsLayer &layer, int tokens
   return good;
 }
 
+/// The two products of a layer's gradient, dX from the packed bytes.
+static void gradients(GpuTimer &timer, const ExpertsLayer &layer, double product) {
+  for (int tokens : {1024, 8192})
+    for (int rows : {32, 64}) {
+      double us = 0;
+      for (bool second : {true, false}) {
+        ExpertsSpec spec;
+        spec.kind = ExpertsKind::Gradient, spec.expertsPerToken = 1, spec.arch = "sm_90a", spec.rows = rows;
+        spec.hidden = second ? kSizes.intermediate : kSizes.hidden;
+        spec.intermediate = second ? kSizes.hidden : 2 * kSizes.intermediate;
+        const int pairs = tokens * kSizes.top, perRow = second ? kSizes.top : 1;
+        ExpertsProduct kernels(spec, pairs, kSizes.experts, spec.arch);
+        ExpertsSizes shape = kSizes;
+        shape.hidden = spec.intermediate;
+        const Routing routing = randomRouting(kSizes, tokens, false, 3);
+        const DeviceBuffer dy(randomRows(shape, pairs / perRow, 4)), chosen(routing.chosen);
+        DeviceBuffer dx(static_cast<size_t>(pairs) * spec.hidden * 2);
+        const Times time = timeGraph(timer, 2, [&](int) {
+          kernels.run(second ? layer.down() : layer.gateUp(), dy.as<void>(), chosen.as<int>(), dx.as<void>(), pairs,
+                      perRow);
+        });
+        const double flop = 2.0 * pairs * spec.hidden * spec.intermediate;
+        fmt::print("{:5} tokens, dX of {}, class {}: {:.1f} us ({:.1f}-{:.1f}), {:.0f} TFLOP/s; {}\n", tokens,
+                   second ? "down" : "gate_up", rows, time.median, time.low, time.high, flop / time.median * 1e-6,
+                   kernels.resources());
+        us += time.median;
+      }
+      const double flop = 2.0 * tokens * kSizes.top * 3 * kSizes.hidden * kSizes.hidden;
+      fmt::print("{:5} tokens, dX of both, class {}: {:.1f} us, {:.0f} TFLOP/s = {:.0f}% of the product's\n", tokens,
+                 rows, us, flop / us * 1e-6, product > 0 ? 100 * flop / us * 1e-6 / product : 0);
+    }
+}
+
 int main(int argc, char **argv) {
   if (!openGpu() || !hasNvrtc()) {
     fmt::print(stderr, "needs a GPU and NVRTC\n");
@@ -167,6 +200,7 @@ int main(int argc, char **argv) {
   std::vector<std::unique_ptr<ExpertsLayer>> layers;
   for (int i = 0; i < kLayers; ++i)
     layers.push_back(std::make_unique<ExpertsLayer>(kSizes, 5 + i));
+  gradients(timer, *layers[0], product);
   ExpertsSpec spec;
   spec.hidden = kSizes.hidden, spec.intermediate = kSizes.intermediate, spec.expertsPerToken = kSizes.top;
   spec.arch = "sm_90a";

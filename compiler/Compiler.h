@@ -141,9 +141,14 @@ Result<std::string> attnIr(const Mask &mask, const KernelSpec &spec);
 
 // ---- kernels without a mask ----
 
-/// The experts of a layer in MXFP4, for a class of token counts.
+/// Layer: both products, the activation and the weighted sum. Linear: one product, for training, where other things
+/// stand between the two; Gradient: that of a Linear's input, from the same bytes.
+enum class ExpertsKind { Layer, Linear, Gradient };
+/// Experts in MXFP4, for a class of token counts.
 struct ExpertsSpec {
-  int hidden = 0, intermediate = 0, expertsPerToken = 4;
+  ExpertsKind kind = ExpertsKind::Layer;
+  int hidden = 0, intermediate = 0; // of a Linear and its Gradient: inputs and outputs of the matrix
+  int expertsPerToken = 4;
   int rows = 0; // the class: 4 or 8: the most tokens of a single launch; more: tokens of one expert that a tile holds
   DType dtype = DType::BF16;
   std::string arch;
@@ -152,10 +157,11 @@ struct ExpertsSpec {
 Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts);
 /// All classes of an architecture and its sizes, ascending.
 std::vector<int> expertsRowClasses(const ExpertsSpec &spec);
-/// Entries of a single launch: one, cooperative. Of the others: route, gate_up, down, combine; tileQueries are weight
-/// rows and tileKeys tokens of a tile.
+/// Entries of a single launch: one, cooperative. Of the others: route, gate_up, down, combine; of a Linear or Gradient:
+/// route, product. tileQueries are weight rows (of a Gradient: columns) and tileKeys tokens of a tile.
 Result<CudaKernel> emitCuda(const ExpertsSpec &spec);
 Result<std::string> cudaKey(const ExpertsSpec &spec);
+/// Of a Layer.
 Result<std::string> attnIr(const ExpertsSpec &spec);
 
 /// A linear layer whose weight is NF4 in blocks of 64, for a class of row counts.

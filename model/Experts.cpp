@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Tokens are sorted by expert, so that each expert multiplies one contiguous block of rows.
 #include "model/Experts.h"
+#include "model/PackedExperts.h"
 #include "model/RowProducts.h"
 #include "model/Rows.h"
 #include <ATen/Functions.h>
@@ -82,6 +83,8 @@ Routing route(const at::Tensor &x, const LayerWeights &weights, int64_t expertsP
 
 at::Tensor runExperts(const at::Tensor &x, const Routing &routing, const LayerWeights &weights, const Config &config,
                       const ExpertLora &lora) {
+  if (takesPackedExperts(x, weights))
+    return packedExperts(x, routing, weights, config, lora);
   const int64_t perToken = routing.experts.size(1);
   const at::Tensor chosen = routing.experts.flatten();
   const at::Tensor order = std::get<1>(chosen.sort(/*stable=*/true, 0, false));

@@ -112,6 +112,11 @@ Matrix WeightReader::mxfp4(const std::string &name, const std::vector<int64_t> &
   if (!blocks || !scales)
     return {};
   Mxfp4 weight{transfer.copy(*blocks, at::kByte), transfer.copy(*scales, at::kByte)};
+  if (weight.scales.is_cuda() && (weight.scales > 128).any().item<bool>()) { // of 2^1: the kernels decode exactly to it
+    checkpoint.problem(name + "_scales", "holds a scale byte above 128, of weights above 12, which the CUDA kernels do "
+                                         "not take; run it on the CPU");
+    return {};
+  }
   if ((weight.scales == 255).any().item<bool>()) {
     checkpoint.problem(name + "_scales", "holds the scale byte 255, which is no number");
     return {};

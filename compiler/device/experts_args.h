@@ -46,6 +46,19 @@ struct ExpertsArgs {
   void *y;           // [pairs, hidden]
 };
 
+/// One product of training: y[p] = matrix of expert p times x[p / per_row], plus the bias. Its gradient, in the same
+/// block: y[p] = x[p / per_row] times the matrix itself, the sum running over its rows; no bias.
+struct ExpertsLinearArgs {
+  const void *x;      // [pairs / per_row, columns]; the gradient's: [.., rows]; 16-byte aligned
+  Mxfp4Stack matrix;  // [experts, rows, columns]; bias may be null
+  const int *experts; // [pairs]; below 0: y[p] is left as it is
+  void *y;            // [pairs, rows]; the gradient's: [pairs, columns]
+  int pairs, expert_count, per_row;
+  ExpertPlan *plan; // workspace, as above
+  int *sorted;      // [pairs]
+  void *x_pairs;    // as x, in pair order; the gradient needs none
+};
+
 constexpr int kMostExperts = 128;
 /// Tiles of at most `tile_tokens` that `pairs` can fill: the grid that serves every routing.
 constexpr int experts_tiles(int pairs, int experts, int tile_tokens) {

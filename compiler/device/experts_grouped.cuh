@@ -16,14 +16,6 @@ __device__ inline u32 experts_ring() {
   extern __shared__ char experts_shared[];
   return (shared_address(experts_shared) + 1023u) & ~1023u;
 }
-/// Largest finite numbers instead of infinities in fp16.
-template <class T> __device__ inline u32 pack_finite(float low, float high) {
-  if constexpr (!T::kBf16) {
-    constexpr float kLargest = 65504.f;
-    low = fminf(fmaxf(low, -kLargest), kLargest), high = fminf(fmaxf(high, -kLargest), kLargest);
-  }
-  return pack<T>(low, high);
-}
 
 /// A tile of results on its way to memory: [kTokens][16-bit elements], rows of `row_bytes`.
 __device__ inline void store_two(u32 at, int token, int element, int row_bytes, u32 pair) {

@@ -28,7 +28,7 @@ __device__ inline void permute_pieces(const void *from, void *to, long long piec
 /// Warps count and place segments of their own, so no order depends on timing.
 template <int kTokens>
 __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *plan, int *sorted) {
-  constexpr int kWarps = kRouteThreads / kWarp, kEach = kMostExperts / kWarp;
+  constexpr int kWarps = kRouteThreads / kWarp, kEach = kMostExperts / kWarp, kBatch = 4;
   __shared__ int before[kWarps][kMostExperts]; // pairs of an expert in the segments before a warp's
   __shared__ int count[kMostExperts], start[kMostExperts], tile_at[kMostExperts];
   const int lane = lane_index(), warp = warp_index();
@@ -36,18 +36,25 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
     before[warp][e] = 0;
   __syncwarp();
   const int segment = ceil_div(ceil_div(pairs, kWarps), kWarp) * kWarp;
-  const int begin = warp * segment, end = min(begin + segment, pairs);
-  for (int i = begin; i < end; i += kWarp) {
-    const int id = i + lane < end ? ids[i + lane] : -1;
-    const u32 same = __match_any_sync(~0u, id);
-    if (id >= 0 && __ffs(same) - 1 == lane)
-      before[warp][id] += __popc(same);
-    __syncwarp();
+  const int begin = min(warp * segment, pairs), end = min(begin + segment, pairs);
+  for (int i = begin; i < end; i += kBatch * kWarp) {
+    int batch[kBatch]; // loaded together: each alone would wait for memory
+#pragma unroll
+    for (int k = 0; k < kBatch; ++k)
+      batch[k] = i + k * kWarp + lane < end ? ids[i + k * kWarp + lane] : -1;
+#pragma unroll
+    for (int k = 0; k < kBatch; ++k) {
+      const u32 same = __match_any_sync(~0u, batch[k]);
+      if (batch[k] >= 0 && __ffs(same) - 1 == lane)
+        before[warp][batch[k]] += __popc(same);
+      __syncwarp();
+    }
   }
   __syncthreads();
   if (threadIdx.x < kMostExperts) { // counts of segments to sums before them
     int sum = 0;
-    for (int w = 0; w < kWarps; ++w) {
+    const int used = ceil_div(pairs, segment);
+    for (int w = 0; w < used; ++w) {
       const int here = before[w][threadIdx.x];
       before[w][threadIdx.x] = sum;
       sum += here;
@@ -87,15 +94,22 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
       plan->tile[tile_at[threadIdx.x] + k] = {static_cast<int>(threadIdx.x), first + k * kTokens,
                                               min(kTokens, c - k * kTokens), 0};
   }
-  for (int i = begin; i < end; i += kWarp) {
-    const int id = i + lane < end ? ids[i + lane] : -1;
-    const u32 same = __match_any_sync(~0u, id);
-    if (id >= 0)
-      sorted[start[id] + before[warp][id] + __popc(same & ((1u << lane) - 1))] = i + lane;
-    __syncwarp();
-    if (id >= 0 && __ffs(same) - 1 == lane)
-      before[warp][id] += __popc(same);
-    __syncwarp();
+  for (int i = begin; i < end; i += kBatch * kWarp) {
+    int batch[kBatch];
+#pragma unroll
+    for (int k = 0; k < kBatch; ++k)
+      batch[k] = i + k * kWarp + lane < end ? ids[i + k * kWarp + lane] : -1;
+#pragma unroll
+    for (int k = 0; k < kBatch; ++k) {
+      const int id = batch[k];
+      const u32 same = __match_any_sync(~0u, id);
+      if (id >= 0)
+        sorted[start[id] + before[warp][id] + __popc(same & ((1u << lane) - 1))] = i + k * kWarp + lane;
+      __syncwarp();
+      if (id >= 0 && __ffs(same) - 1 == lane)
+        before[warp][id] += __popc(same);
+      __syncwarp();
+    }
   }
 }
 

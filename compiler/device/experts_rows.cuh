@@ -7,7 +7,8 @@
 // blocks wait for each other. Groups of eight consumer warps take slots in turn and share each by K: a warp owns the
 // same columns of every row, so its activations stay in registers for all tiles. Product: m16n8k16, A = 16 weight rows
 // decoded in registers, B = up to 8 tokens (columns past the last token repeat it and nobody reads them).
-//   gate_up: rows g and g + 8 of A are gate and up of one feature. One barrier a tile adds the eight shares of K.
+//   gate_up: rows g and g + 8 of A are gate and up of one feature. One barrier for a few tiles adds their
+//   eight shares of K, so that warps need not keep step.
 //   down: rows g are 8 rows of one expert, rows g + 8 the same rows of another; a block owns its rows for ALL experts,
 //   so the weighted sum stays inside the block.
 // Every sum has a fixed order and there are no atomics on data: results repeat bit for bit.
@@ -166,7 +167,7 @@ __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &ex
 
 /// Sums of the warps: of one tile of the first product, then of the second product for the whole launch.
 template <class S> union RowSums {
-  float4 tile[S::kGroups][2][kRowsWarps][kWarp];
+  float4 tile[S::kGroups][2][S::kBatch][kRowsWarps][kWarp];
   float2 unit[kRowsMostUnits][S::kWarps][kWarp]; // a lane's own
 };
 
@@ -212,31 +213,19 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
             share.inside[i] ? pairs_of_eight(*reinterpret_cast<const uint4 *>(from)) : make_uint4(0, 0, 0, 0);
       }
     const typename First::View view(share, 2 * g, 2 * g + 1);
-    int turn = 0; // slots of this group
-    for (int i = blockIdx.x; i < count * kTiles; i += gridDim.x) {
-      if (slot_count++ % S::kGroups != group) {
-        ring.at.advance();
-        continue;
-      }
-      ++turn;
-      float acc[4] = {}, none[4] = {};
-      barrier_wait(ring.full_barrier(), ring.at.parity);
-      First::template multiply<false>(acc, none, ring.address(), view, x, x);
-      release_slot(ring.empty_barrier(), lane);
-      ring.at.advance();
-      sums.tile[group][turn & 1][member][lane] = make_float4(acc[0], acc[1], acc[2], acc[3]);
-      named_sync(group + 1, 32 * kRowsWarps);
+    int batch = 0, held = 0; // tiles of this group in the batch that is being collected
+    int tile_of[S::kBatch];
+    // Adds up the shares of tile `which` of the batch, activates, and stores h of the tokens that are routed there.
+    auto finish = [&](int which, int i) {
       const int expert = experts.nth(i / kTiles);
       const u32 routed = experts.pairs_of(expert);
-      if (member != (turn & (kRowsWarps - 1)))
-        continue; // the finishing warp takes turns
       const int feature = i % kTiles * (kRowsTile / 2) + g, in8 = feature & 7;
       const u32 bias =
           static_cast<const u32 *>(a.gate_up.bias)[static_cast<long long>(expert) * Shape::kIntermediate + feature];
-      float4 sum = sums.tile[group][turn & 1][0][lane];
+      float4 sum = sums.tile[group][batch & 1][which][0][lane];
 #pragma unroll
       for (int w = 1; w < kRowsWarps; ++w) {
-        const float4 v = sums.tile[group][turn & 1][w][lane];
+        const float4 v = sums.tile[group][batch & 1][which][w][lane];
         sum.x += v.x, sum.y += v.y, sum.z += v.z, sum.w += v.w;
       }
       const float gate_bias = low_half<bf16>(bias), up_bias = high_half<bf16>(bias);
@@ -250,7 +239,35 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
           static_cast<u16 *>(a.h)[static_cast<long long>(token * kTopK + __ffs(slots) - 1) * Shape::kIntermediate +
                                   (feature & ~7) + 2 * (in8 & 3) + (in8 >> 2)] = static_cast<u16>(k ? h >> 16 : h);
       }
+    };
+    auto finish_batch = [&] {
+      named_sync(group + 1, 32 * kRowsWarps);
+#pragma unroll
+      for (int k = 0; k < S::kBatch; ++k) // the finishing warps take turns
+        if (k < held && member == ((batch & 1) * S::kBatch + k) % kRowsWarps)
+          finish(k, tile_of[k]);
+      ++batch, held = 0;
+    };
+    for (int i = blockIdx.x; i < count * kTiles; i += gridDim.x) {
+      if (slot_count++ % S::kGroups != group) {
+        ring.at.advance();
+        continue;
+      }
+      float acc[4] = {}, none[4] = {};
+      barrier_wait(ring.full_barrier(), ring.at.parity);
+      First::template multiply<false>(acc, none, ring.address(), view, x, x);
+      release_slot(ring.empty_barrier(), lane);
+      ring.at.advance();
+      sums.tile[group][batch & 1][held][member][lane] = make_float4(acc[0], acc[1], acc[2], acc[3]);
+#pragma unroll
+      for (int k = 0; k < S::kBatch; ++k)
+        if (k == held)
+          tile_of[k] = i;
+      if (++held == S::kBatch)
+        finish_batch();
     }
+    if (held > 0)
+      finish_batch();
   }
   __threadfence();
   consumers_sync();

@@ -17,6 +17,8 @@ template <int kHidden_, int kIntermediate_, int kTopK_> struct ExpertsShape {
 // ---- few tokens, Hopper: one block a multiprocessor, both products in one launch ----
 
 constexpr int kRowsTile = 16, kRowsWarps = 8; // weight rows of a slot; warps that share one
+/// Tiles whose shares are added up at a time, with one barrier.
+constexpr int experts_rows_batch(int groups) { return 4 / groups; }
 constexpr int experts_rows_slot_bytes(int hidden, int intermediate) {
   const int columns = hidden > intermediate ? hidden : intermediate;
   return kRowsTile * columns / 32 * 17;
@@ -26,9 +28,9 @@ constexpr int experts_rows_tokens(int groups) { return groups == 2 ? 4 : 8; }
 constexpr int kRowsMostUnits = 4; // units of 8 rows of the second product that a block can own
 /// Blocks that a launch needs at least.
 constexpr int experts_rows_blocks(int hidden) { return ceil_div(hidden / 8, kRowsMostUnits); }
-/// Beside the ring there are the warps' sums (two tiles a group) and the barriers.
+/// Beside the ring there are the warps' sums (two batches of tiles a group) and the barriers.
 constexpr int experts_rows_slots(int hidden, int intermediate, int groups) {
-  const int sums = groups * 2 * kRowsWarps * 32 * 16, barriers = 2 * 16 * 8;
+  const int sums = groups * 2 * experts_rows_batch(groups) * kRowsWarps * 32 * 16, barriers = 2 * 16 * 8;
   const int slots = (227 * 1024 - 1024 - sums - barriers) / experts_rows_slot_bytes(hidden, intermediate);
   return slots > 16 ? 16 : slots;
 }
@@ -36,7 +38,7 @@ constexpr int experts_rows_slots(int hidden, int intermediate, int groups) {
 template <class Shape_, int kGroups_> struct ExpertsRows {
   using Shape = Shape_;
   static constexpr int kGroups = kGroups_, kWarps = kRowsWarps * kGroups, kThreads = 32 * (kWarps + 1);
-  static constexpr int kTokens = experts_rows_tokens(kGroups);
+  static constexpr int kTokens = experts_rows_tokens(kGroups), kBatch = experts_rows_batch(kGroups);
   static constexpr int kSlotBytes = experts_rows_slot_bytes(Shape::kHidden, Shape::kIntermediate);
   static constexpr int kSlots = experts_rows_slots(Shape::kHidden, Shape::kIntermediate, kGroups);
   static constexpr int kSharedBytes = kSlots * kSlotBytes;
@@ -82,6 +84,23 @@ template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_, int kBlock
   static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
   static_assert(Shape::kHidden % (kStages * kStepK) == 0 && Shape::kIntermediate % (kStages * kStepK) == 0,
                 "a round of the loop is one turn of the ring");
+};
+
+// ---- the gradient of a product: a sum over the matrix's rows, 64 a stage; a warp owns 64 columns ----
+
+constexpr int kGradientColumns = 64;
+/// Rows of a stage are padded by 16 bytes: the four rows that a lane group reads lie in different banks.
+constexpr int experts_gradient_shared_bytes(int tokens, int warps, int stages) {
+  const int columns = kGradientColumns * warps;
+  return stages * (tokens * kStepK * 2 + kStepK * (columns / 2 + 16) + kStepK * columns / 32) + 1024;
+}
+template <class Arch_, int kTokens_, int kWarps_, int kStages_> struct ExpertsGradient {
+  using Arch = Arch_;
+  static constexpr int kTokens = kTokens_, kWarps = kWarps_, kStages = kStages_;
+  static constexpr int kThreads = 32 * kWarps, kColumns = kGradientColumns * kWarps;
+  static constexpr int kSharedBytes = experts_gradient_shared_bytes(kTokens, kWarps, kStages);
+  static constexpr int kBlocks = blocks_together<Arch>(kThreads, 2 * kTokens, kSharedBytes);
+  static_assert(kTokens % 16 == 0 && kStages >= 2);
 };
 
 } // namespace maskjit::device

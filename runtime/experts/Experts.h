@@ -44,6 +44,22 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream);
 /// Compiles or loads the kernels of such a call; afterwards the call itself may be captured into a graph.
 Result<void> loadExperts(const ExpertsCall &call);
 
+/// One product of training on device memory: y[p] = matrix of expert chosen[p] times x[p / perRow], plus its bias.
+/// The gradient of its input: y[p] = x[p / perRow] times that matrix, the sum running over its rows; no bias.
+struct ExpertsLinearCall {
+  DType dtype = DType::BF16; // of x, y and the bias
+  int64_t pairs = 0, perRow = 1, experts = 0;
+  int64_t outputs = 0, inputs = 0; // rows and columns of each matrix
+  const void *x = nullptr;         // [pairs / perRow, inputs]; the gradient's: [.., outputs]; a multiple of 16 bytes
+  Mxfp4View matrix;                // bias null: none
+  const int32_t *chosen = nullptr; // [pairs]; below 0: y[p] is not written
+  void *y = nullptr;               // [pairs, outputs]; the gradient's: [pairs, inputs]
+  void *workspace = nullptr;       // as ExpertsCall's, of expertsLinearWorkspace(call, gradient) bytes
+};
+Result<int64_t> expertsLinearWorkspace(const ExpertsLinearCall &call, bool gradient);
+/// As expertsForwardCuda. Results repeat bit for bit.
+Result<void> expertsLinearCuda(const ExpertsLinearCall &call, bool gradient, void *stream);
+
 /// The kernel file of `spec`, for KernelCache.
 KernelRequest expertsRequest(const ExpertsSpec &spec);
 

@@ -20,35 +20,53 @@ struct Choice {
   ImageKind kind;
   ExpertsSpec spec;
   bool single() const { return spec.rows <= 8; }
+
+  Result<std::shared_ptr<const cuda::LoadedKernel>> kernel() const {
+    return cuda::LoadedKernel::find(expertsRequest(spec), kind, device);
+  }
 };
 
-Result<Choice> choose(const ExpertsCall &call) {
-  if (call.experts < 1 || call.experts > device::kMostExperts)
-    return Error{fmt::format("1 to {} experts a layer, got {}", device::kMostExperts, call.experts)};
-  if (call.tokens * call.expertsPerToken > kMostPairs)
+/// Fills in the architecture and the class of `spec` for `tokens` tokens.
+Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts) {
+  if (experts < 1 || experts > device::kMostExperts)
+    return Error{fmt::format("1 to {} experts a layer, got {}", device::kMostExperts, experts)};
+  if (tokens * spec.expertsPerToken > kMostPairs)
     return Error{fmt::format("experts take up to {} pairs of a token and an expert, got {} tokens with {} each; split "
                              "the tokens",
-                             kMostPairs, call.tokens, call.expertsPerToken)};
+                             kMostPairs, tokens, spec.expertsPerToken)};
   Result<cuda::Device> device = cuda::Device::current();
   if (!device)
     return device.error();
   Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
   if (!target)
     return target.error();
-  Choice choice{*device, target->kind, {}};
-  ExpertsSpec &spec = choice.spec;
+  spec.arch = target->arch;
+  // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
+  const bool few = device->multiprocessors < device::experts_rows_blocks(spec.hidden);
+  Result<int> rows = expertsRows(spec, few ? std::max<int64_t>(tokens, 9) : tokens, experts);
+  if (!rows)
+    return rows.error();
+  spec.rows = *rows;
+  return Choice{*device, target->kind, spec};
+}
+
+Result<Choice> choose(const ExpertsCall &call) {
+  ExpertsSpec spec;
   spec.hidden = static_cast<int>(call.hidden);
   spec.intermediate = static_cast<int>(call.intermediate);
   spec.expertsPerToken = static_cast<int>(call.expertsPerToken);
   spec.dtype = call.dtype;
-  spec.arch = target->arch;
-  // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
-  const bool few = device->multiprocessors < device::experts_rows_blocks(spec.hidden);
-  Result<int> rows = expertsRows(spec, few ? std::max<int64_t>(call.tokens, 9) : call.tokens, call.experts);
-  if (!rows)
-    return rows.error();
-  spec.rows = *rows;
-  return choice;
+  return choose(spec, call.tokens, call.experts);
+}
+
+Result<Choice> choose(const ExpertsLinearCall &call, bool gradient) {
+  ExpertsSpec spec;
+  spec.kind = gradient ? ExpertsKind::Gradient : ExpertsKind::Linear;
+  spec.hidden = static_cast<int>(call.inputs);
+  spec.intermediate = static_cast<int>(call.outputs);
+  spec.expertsPerToken = 1;
+  spec.dtype = call.dtype;
+  return choose(spec, call.pairs, call.experts);
 }
 
 /// Parts of the workspace, each a multiple of 16 bytes.
@@ -78,6 +96,21 @@ struct Parts {
   }
 };
 
+/// Of a single product.
+struct LinearParts {
+  int64_t plan, sorted, xPairs = 0, bytes, tiles;
+  LinearParts(const ExpertsLinearCall &call, const Choice &choice) {
+    constexpr int64_t kElement = 2;
+    Workspace workspace;
+    tiles = device::experts_tiles(static_cast<int>(call.pairs), static_cast<int>(call.experts), choice.spec.rows);
+    plan = workspace.take(device::experts_plan_bytes(static_cast<int>(tiles)));
+    sorted = workspace.take(call.pairs * static_cast<int64_t>(sizeof(int)));
+    if (choice.spec.kind == ExpertsKind::Linear)
+      xPairs = workspace.take(call.pairs / call.perRow * call.inputs * kElement);
+    bytes = workspace.bytes;
+  }
+};
+
 device::Mxfp4Stack stack(const Mxfp4View &view) {
   return {static_cast<const unsigned char *>(view.blocks), static_cast<const unsigned char *>(view.scales), view.bias};
 }
@@ -87,9 +120,9 @@ device::Mxfp4Stack stack(const Mxfp4View &view) {
 KernelRequest expertsRequest(const ExpertsSpec &spec) {
   KernelRequest request;
   request.name = "experts";
-  request.structure =
-      fmt::format("experts mxfp4 {} x {} top {} class {} {} {}", spec.hidden, spec.intermediate, spec.expertsPerToken,
-                  spec.rows, spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
+  request.structure = fmt::format("experts mxfp4 kind {} {} x {} top {} class {} {} {}", static_cast<int>(spec.kind),
+                                  spec.hidden, spec.intermediate, spec.expertsPerToken, spec.rows,
+                                  spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
   request.spec.arch = spec.arch;
   request.spec.dtype = spec.dtype;
   request.key = [spec] { return cudaKey(spec); };
@@ -104,15 +137,11 @@ Result<int64_t> expertsWorkspace(const ExpertsCall &call) {
   return Parts(call, *choice).bytes;
 }
 
-static Result<std::shared_ptr<const cuda::LoadedKernel>> load(const Choice &choice) {
-  return cuda::LoadedKernel::find(expertsRequest(choice.spec), choice.kind, choice.device);
-}
-
 Result<void> loadExperts(const ExpertsCall &call) {
   Result<Choice> choice = choose(call);
   if (!choice)
     return choice.error();
-  Result<std::shared_ptr<const cuda::LoadedKernel>> loaded = load(*choice);
+  Result<std::shared_ptr<const cuda::LoadedKernel>> loaded = choice->kernel();
   return loaded ? Result<void>() : loaded.error();
 }
 
@@ -123,7 +152,7 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
     return choice.error();
   if (call.tokens == 0)
     return {};
-  Result<std::shared_ptr<const cuda::LoadedKernel>> found = load(*choice);
+  Result<std::shared_ptr<const cuda::LoadedKernel>> found = choice->kernel();
   if (!found)
     return found.error();
   const cuda::LoadedKernel &kernel = **found;
@@ -165,6 +194,50 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}); !done)
     return done;
   return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1});
+}
+
+Result<int64_t> expertsLinearWorkspace(const ExpertsLinearCall &call, bool gradient) {
+  Result<Choice> choice = choose(call, gradient);
+  if (!choice)
+    return choice.error();
+  return LinearParts(call, *choice).bytes;
+}
+
+Result<void> expertsLinearCuda(const ExpertsLinearCall &call, bool gradient, void *stream) {
+  enum Entry { Route, Product }; // as emitCuda orders them
+  if (call.perRow < 1 || call.pairs % call.perRow)
+    return Error{fmt::format("pairs must be a multiple of the pairs a row, got {} and {}", call.pairs, call.perRow)};
+  Result<Choice> choice = choose(call, gradient);
+  if (!choice)
+    return choice.error();
+  if (call.pairs == 0)
+    return {};
+  Result<std::shared_ptr<const cuda::LoadedKernel>> kernel = choice->kernel();
+  if (!kernel)
+    return kernel.error();
+
+  const LinearParts parts(call, *choice);
+  char *memory = static_cast<char *>(call.workspace);
+  device::ExpertsLinearArgs args{};
+  args.x = call.x;
+  args.matrix = stack(call.matrix);
+  args.experts = call.chosen;
+  args.y = call.y;
+  args.pairs = static_cast<int>(call.pairs);
+  args.expert_count = static_cast<int>(call.experts);
+  args.per_row = static_cast<int>(call.perRow);
+  args.plan = reinterpret_cast<device::ExpertPlan *>(memory + parts.plan);
+  args.sorted = reinterpret_cast<int *>(memory + parts.sorted);
+  args.x_pairs = memory + parts.xPairs;
+  void *arguments[] = {&args};
+  const int64_t permuting = ceilDiv(call.pairs / call.perRow * (call.inputs / 32), device::kRouteThreads);
+  const int64_t blocks = gradient ? 1 : 1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1);
+  auto *on = reinterpret_cast<cuda::Stream>(stream);
+  if (auto done = (*kernel)->launch(Route, {blocks, 1, 1}, on, arguments); !done)
+    return done;
+  const int64_t across = gradient ? call.inputs : call.outputs;
+  return (*kernel)->launch(Product, {ceilDiv(across, (*kernel)->entry(Product).tileQueries), parts.tiles, 1}, on,
+                           arguments);
 }
 
 } // namespace maskjit

@@ -7,8 +7,6 @@
 
 namespace maskjit::cuda {
 
-static constexpr int kSharedWithoutOptin = 48 * 1024; // more needs the function's leave
-
 static int numberOf(const std::string &arch) {
   int number = 0;
   std::from_chars(arch.data() + 3, arch.data() + arch.size(), number);
@@ -93,7 +91,8 @@ Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::load(Result<KernelImag
   for (const CudaKernel::Entry &entry : kernel->image->entries) {
     Function function = nullptr;
     int code = driver->moduleGetFunction(&function, module, entry.name.c_str());
-    if (!code && entry.sharedBytes > kSharedWithoutOptin)
+    // Together with what is declared in the kernel more than 48 KiB needs the function's leave.
+    if (!code && entry.sharedBytes > 0)
       code = driver->funcSetAttribute(function, kFunctionMaxDynamicSharedBytes, entry.sharedBytes);
     if (auto done = driver->check(code, "preparing a kernel"); !done) {
       driver->moduleUnload(module);

@@ -3,6 +3,7 @@
 #include "runtime/cache/CompileCounter.h"
 #include "runtime/cache/KernelCache.h"
 #include "runtime/tools/Commands.h"
+#include "runtime/tools/ExpertsCommands.h"
 #include "runtime/tools/KernelOptions.h"
 #include <atomic>
 #include <chrono>
@@ -18,6 +19,7 @@ namespace {
 
 struct BuildFlags {
   std::vector<std::string> archs, masks, phases = phaseNames();
+  std::string experts;
   StructureOptions structure;
   int threads = 0;
 };
@@ -30,12 +32,16 @@ int list() {
     const std::optional<std::string> bytes = disk.find(entry.key);
     const std::optional<KernelImage> kernel = bytes ? KernelImage::deserialize(*bytes) : std::nullopt;
     total += entry.bytes;
-    if (kernel)
-      fmt::print(
-          "{}  {:<20} {:<8} {:<4} D {:<3} group {:<3} {:<7} {:<5} NVRTC {}  {:>8} bytes  used {:%Y-%m-%d %H:%M}\n",
-          kernel->key.substr(0, 12), kernel->mask, phaseName(kernel->spec.phase), dtypeName(kernel->spec.dtype),
-          kernel->spec.headDim, kernel->spec.headsPerKeyHead, kernel->spec.arch,
-          kernel->kind == ImageKind::Cubin ? "cubin" : "ptx", kernel->nvrtc, entry.bytes, fmt::localtime(entry.used));
+    if (!kernel)
+      continue;
+    const std::string what = !kernel->structure.empty()
+                                 ? kernel->structure
+                                 : fmt::format("{:<20} {:<8} {:<4} D {:<3} group {:<3} {:<7}", kernel->mask,
+                                               phaseName(kernel->spec.phase), dtypeName(kernel->spec.dtype),
+                                               kernel->spec.headDim, kernel->spec.headsPerKeyHead, kernel->spec.arch);
+    fmt::print("{}  {} {:<5} NVRTC {}  {:>8} bytes  used {:%Y-%m-%d %H:%M}\n", kernel->key.substr(0, 12), what,
+               kernel->kind == ImageKind::Cubin ? "cubin" : "ptx", kernel->nvrtc, entry.bytes,
+               fmt::localtime(entry.used));
   }
   fmt::print("{} kernels, {:.1f} MB in {}\n", entries.size(), static_cast<double>(total) / 1e6, disk.path().string());
   return 0;
@@ -47,13 +53,32 @@ int clear() {
   return 0;
 }
 
+/// A kernel to have on disk, of a mask or not.
 struct Job {
-  Mask mask;
-  KernelSpec spec;
+  std::string name;
+  std::function<bool()> isOnDisk;
+  std::function<Result<KernelImagePtr>()> get;
+
+  Job(KernelCache &cache, const Mask &mask, const KernelSpec &spec)
+      : name(fmt::format("{} {} {} {}", mask.name(), phaseName(spec.phase), dtypeName(spec.dtype), spec.arch)),
+        isOnDisk([=, &cache] { return cache.isOnDisk(mask, spec); }),
+        get([=, &cache] { return cache.get(mask, spec); }) {}
+  Job(KernelCache &cache, const KernelRequest &request)
+      : name(request.structure), isOnDisk([=, &cache] { return cache.isOnDisk(request); }),
+        get([=, &cache] { return cache.get(request); }) {}
 };
 
-Result<std::vector<Job>> jobsOf(const BuildFlags &flags) {
+Result<std::vector<Job>> jobsOf(const BuildFlags &flags, KernelCache &cache) {
   std::vector<Job> jobs;
+  if (!flags.experts.empty()) {
+    Result<std::vector<KernelRequest>> requests = expertsRequests(flags.experts, flags.archs);
+    if (!requests)
+      return requests.error();
+    for (const KernelRequest &request : *requests)
+      jobs.emplace_back(cache, request);
+    if (flags.masks.empty())
+      return jobs;
+  }
   for (const std::string &reference : flags.masks.empty() ? Mask::shipped() : flags.masks) {
     Result<Mask> found = Mask::find(reference);
     if (!found)
@@ -66,8 +91,8 @@ Result<std::vector<Job>> jobsOf(const BuildFlags &flags) {
         const KernelSpec spec = flags.structure.spec(*phaseNamed(phase), arch);
         if (!hasKernel(*mask, spec))
           continue; // Hopper's own kernel, where there is none
-        jobs.push_back({*mask, spec});
-        if (Result<std::string> key = cudaKey(*mask, jobs.back().spec); !key) // refused before anything is compiled
+        jobs.emplace_back(cache, *mask, spec);
+        if (Result<std::string> key = cudaKey(*mask, spec); !key) // refused before anything is compiled
           return key.error();
       }
   }
@@ -81,27 +106,26 @@ Result<std::vector<Job>> jobsOf(const BuildFlags &flags) {
 /// Works off the jobs on several threads; every finished one is a line with its number.
 int build(const BuildFlags &flags) {
   const Result<Nvrtc> &nvrtc = Nvrtc::load();
-  Result<std::vector<Job>> jobs = jobsOf(flags);
+  KernelCache &cache = KernelCache::ofProcess();
+  Result<std::vector<Job>> jobs = jobsOf(flags, cache);
   if (!nvrtc || !jobs) {
     fmt::print(stderr, "{}\n", nvrtc ? jobs.error().message : nvrtc.error().message);
     return 1;
   }
-  KernelCache &cache = KernelCache::ofProcess();
   const auto start = std::chrono::steady_clock::now();
   std::atomic<size_t> next{0}, done{0}, failed{0};
   auto work = [&] {
     for (size_t i; (i = next++) < jobs->size();) {
       const Job &job = (*jobs)[i];
-      const bool known = cache.isOnDisk(job.mask, job.spec);
+      const bool known = job.isOnDisk();
       const auto begin = std::chrono::steady_clock::now();
-      const Result<KernelImagePtr> kernel = cache.get(job.mask, job.spec);
+      const Result<KernelImagePtr> kernel = job.get();
       const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
       const std::string outcome = !kernel ? "error: " + kernel.error().message
                                   : known ? "on disk already"
                                           : fmt::format("compiled in {:.0f} ms", ms);
       failed += !kernel;
-      fmt::print(stderr, "[{}/{}] {} {} {} {}: {}\n", ++done, jobs->size(), job.mask.name(), phaseName(job.spec.phase),
-                 dtypeName(job.spec.dtype), job.spec.arch, outcome);
+      fmt::print(stderr, "[{}/{}] {}: {}\n", ++done, jobs->size(), job.name, outcome);
     }
   };
   std::vector<std::thread> threads;
@@ -141,6 +165,10 @@ void addCacheCommand(CLI::App &app, Action &action) {
   builds->add_option("--phase", flags->phases, "forward, backward, decode, forward_sm90; all if left out")
       ->delimiter(',')
       ->check(CLI::IsMember(phaseNames()));
+  builds->add_option(
+      "--experts", flags->experts,
+      "HIDDENxINTERMEDIATExTOP, as 2880x2880x4: the kernels of a model's 4-bit experts, and no masks but "
+      "those named");
   flags->structure.addTo(*builds);
   builds->add_option("--threads", flags->threads,
                      "compilations at a time; as many as there are processors if left out");

@@ -13,6 +13,7 @@ using Action = std::function<int()>;
 void addRunCommand(CLI::App &app, Action &action);
 void addShowCommand(CLI::App &app, Action &action);
 void addCompileCommand(CLI::App &app, Action &action);
+void addCompileExpertsCommand(CLI::App &app, Action &action);
 void addCacheCommand(CLI::App &app, Action &action);
 void addDoctorCommand(CLI::App &app, Action &action);
 void addStepCommand(CLI::App &app, Action &action);

@@ -2,6 +2,7 @@
 // `maskjit compile`: any stage of the way from a mask to machine code. Needs no GPU.
 #include "runtime/cache/KernelCache.h"
 #include "runtime/tools/Commands.h"
+#include "runtime/tools/ExpertsCommands.h"
 #include "runtime/tools/KernelOptions.h"
 #include <cstdio>
 #include <fmt/format.h>
@@ -9,12 +10,6 @@
 #include <memory>
 
 namespace maskjit {
-namespace {
-
-struct CompileFlags {
-  std::string mask, arch = "sm_90a", phase = "forward", emit = "cuda", out;
-  StructureOptions structure;
-};
 
 std::string resourceTable(const KernelImage &kernel) {
   std::string text = fmt::format("{:<40} {:>9} {:>12} {:>12} {:>7} {:>9}\n", "kernel", "registers", "spill bytes",
@@ -27,6 +22,13 @@ std::string resourceTable(const KernelImage &kernel) {
                             entry.tileQueries ? fmt::format("{}x{}", entry.tileQueries, entry.tileKeys) : "");
   return text;
 }
+
+namespace {
+
+struct CompileFlags {
+  std::string mask, arch = "sm_90a", phase = "forward", emit = "cuda", out;
+  StructureOptions structure;
+};
 
 Result<std::string> produce(const CompileFlags &flags) {
   Result<Mask> found = Mask::find(flags.mask);

@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
   maskjit::Action action;
   maskjit::addShowCommand(app, action);
   maskjit::addCompileCommand(app, action);
+  maskjit::addCompileExpertsCommand(app, action);
   maskjit::addRunCommand(app, action);
   maskjit::addStepCommand(app, action);
   maskjit::addCacheCommand(app, action);

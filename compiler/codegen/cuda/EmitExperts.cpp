@@ -54,6 +54,8 @@ static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec
 
 static Result<OwningOpRef<ModuleOp>> scheduledModule(const ExpertsSpec &spec) {
   MLIRContext &context = maskContext();
+  if (spec.kind != ExpertsKind::Layer)
+    return Error{"attn.experts describes a whole layer of experts; a single product has no operation of its own"};
   if (Result<ExpertsSchedule> exists = expertsSchedule(spec); !exists)
     return exists.error(); // sizes that are no shape of tensors, too
   OwningOpRef<ModuleOp> module = buildModule(context, spec);
@@ -85,8 +87,8 @@ Result<std::string> attnIr(const ExpertsSpec &spec) {
 }
 
 static std::string structureOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
-  return fmt::format("experts mxfp4 {} x {}, {} a token; {}; {}; {}", spec.hidden, spec.intermediate,
-                     spec.expertsPerToken, cuda::deviceType(spec.dtype), spec.arch, schedule.type);
+  return fmt::format("experts mxfp4 kind {}, {} x {}, {} a token; {}; {}; {}", static_cast<int>(spec.kind), spec.hidden,
+                     spec.intermediate, spec.expertsPerToken, cuda::deviceType(spec.dtype), spec.arch, schedule.type);
 }
 
 Result<std::string> cudaKey(const ExpertsSpec &spec) {
@@ -104,13 +106,20 @@ static Result<ExpertsSchedule> scheduleOf(attn::ExpertsOp op, const ExpertsSpec 
   return schedule;
 }
 
-Result<CudaKernel> emitCuda(const ExpertsSpec &spec) {
+/// The schedule of a layer by way of the IR, of a single product from the table.
+static Result<ExpertsSchedule> chooseSchedule(const ExpertsSpec &spec) {
+  if (spec.kind != ExpertsKind::Layer)
+    return expertsSchedule(spec);
   Result<OwningOpRef<ModuleOp>> module = scheduledModule(spec);
   if (!module)
     return module.error();
   attn::ExpertsOp op;
   (*module)->walk([&](attn::ExpertsOp found) { op = found; });
-  Result<ExpertsSchedule> schedule = scheduleOf(op, spec);
+  return scheduleOf(op, spec);
+}
+
+Result<CudaKernel> emitCuda(const ExpertsSpec &spec) {
+  Result<ExpertsSchedule> schedule = chooseSchedule(spec);
   if (!schedule)
     return schedule.error();
   CudaKernel kernel;

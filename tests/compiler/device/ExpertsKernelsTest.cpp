@@ -86,6 +86,59 @@ TEST_P(Experts, AreThoseOfFloat64) {
   }
 }
 
+TEST_P(Experts, SingleProductsAndTheirGradients) {
+  if (!openGpu())
+    GTEST_SKIP() << "no gpu";
+  const Structure &structure = GetParam();
+  const ExpertsSizes &sizes = structure.sizes;
+  const ExpertsLayer layer(sizes, 9);
+  for (bool second : {false, true})
+    for (ExpertsKind kind : {ExpertsKind::Linear, ExpertsKind::Gradient}) {
+      const bool gradient = kind == ExpertsKind::Gradient;
+      ExpertsSpec spec;
+      spec.kind = kind, spec.expertsPerToken = 1, spec.dtype = sizes.dtype;
+      spec.hidden = second ? sizes.intermediate : sizes.hidden;
+      spec.intermediate = second ? sizes.hidden : 2 * sizes.intermediate;
+      spec.arch = std::string("sm_") + (strchr(structure.arch, '_') + 1);
+      const int in = gradient ? spec.intermediate : spec.hidden, out = gradient ? spec.hidden : spec.intermediate;
+      for (int rows : expertsRowClasses(spec)) {
+        spec.rows = rows;
+        ExpertsProduct kernels(spec, 400, sizes.experts, structure.arch);
+        for (int tokens : {1, 37, 100})
+          for (int perRow : {1, sizes.top}) {
+            SCOPED_TRACE(std::string(gradient ? "gradient" : "product") + (second ? " of down" : " of gate_up") +
+                         ", class " + std::to_string(rows) + ", " + std::to_string(tokens) + " rows of " +
+                         std::to_string(perRow));
+            ExpertsSizes shape = sizes;
+            shape.hidden = in, shape.top = perRow;
+            const std::vector<uint16_t> x = randomRows(shape, tokens, 3 + tokens);
+            Routing routing = randomRouting(shape, tokens, false, 5 + tokens);
+            const int pairs = tokens * perRow;
+            std::vector<int> all(pairs);
+            for (int p = 0; p < pairs; ++p)
+              all[p] = p;
+            const std::vector<double> want = layer.referenceProduct(x, routing.chosen, perRow, all, second, gradient);
+            const DeviceBuffer dx(x), chosen(routing.chosen);
+            DeviceBuffer y(static_cast<size_t>(pairs) * out * 2);
+            std::vector<uint16_t> first;
+            for (int repeat = 0; repeat < 2; ++repeat) {
+              y.fill(0xFF);
+              kernels.poisonWorkspace();
+              kernels.run(second ? layer.down() : layer.gateUp(), dx.as<void>(), chosen.as<int>(), y.as<void>(), pairs,
+                          perRow);
+              synchronizeGpu();
+              const std::vector<uint16_t> got = y.download<uint16_t>();
+              if (first.empty())
+                first = got;
+              EXPECT_EQ(first, got) << "differs on repeat " << repeat;
+            }
+            // The result is rounded once: half an ulp of bf16, of fp16, is at most 2^-9, 2^-12, of a value.
+            EXPECT_LE(distance(layer.numbers(first), want), sizes.dtype == DType::BF16 ? 2.5e-3 : 4e-4);
+          }
+      }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Experts, testing::ValuesIn(kStructures), [](const auto &info) {
   const ExpertsSizes &s = info.param.sizes;
   return std::to_string(s.hidden) + "x" + std::to_string(s.intermediate) + "_top" + std::to_string(s.top) + "_" +

@@ -207,7 +207,7 @@ void ExpertsKernels::poisonWorkspace() {
     buffer->fill(0xFF); // NaN in every 16-bit element
 }
 
-std::string ExpertsKernels::resources() const {
+std::string describe(const DeviceProgram &program) {
   std::string text;
   for (const auto &[name, used] : program.kernels)
     text += fmt::format("{} {} registers{}, ", name, used.registers,
@@ -240,6 +240,71 @@ void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *ch
     launch(2, device::ceil_div(spec.hidden, plan.tileRows), grid);
   if (parts & 8)
     launch(3, device::ceil_div(tokens * (spec.hidden / 8), device::kCombineThreads), 1);
+}
+
+std::vector<float> ExpertsLayer::numbers(const std::vector<uint16_t> &bits) const {
+  std::vector<float> values;
+  for (uint16_t each : bits)
+    values.push_back(static_cast<float>(fromBits(each, sizes.dtype)));
+  return values;
+}
+
+std::vector<double> ExpertsLayer::referenceProduct(const std::vector<uint16_t> &x, const std::vector<int> &chosen,
+                                                   int perRow, const std::vector<int> &which, bool second,
+                                                   bool gradient) const {
+  const Matrix &m = matrices[second];
+  const int in = gradient ? m.rows : m.columns, out = gradient ? m.columns : m.rows;
+  std::vector<double> y(which.size() * out);
+  parallel(static_cast<int>(which.size()), [&](int k) {
+    const int p = which[k], expert = chosen[p];
+    std::vector<double> row(in);
+    for (int i = 0; i < in; ++i)
+      row[i] = fromBits(x[static_cast<size_t>(p / perRow) * in + i], sizes.dtype);
+    std::vector<float> weights(m.columns);
+    for (int r = 0; r < m.rows; ++r) {
+      m.decode(expert, r, weights.data());
+      if (!gradient)
+        y[static_cast<size_t>(k) * out + r] = dot(weights.data(), row.data(), in) +
+                                              fromBits(m.bias[static_cast<size_t>(expert) * m.rows + r], sizes.dtype);
+      for (int c = 0; c < m.columns && gradient; ++c)
+        y[static_cast<size_t>(k) * out + c] += weights[c] * row[r];
+    }
+  });
+  return y;
+}
+
+ExpertsProduct::ExpertsProduct(const ExpertsSpec &spec, int pairs, int experts, const std::string &arch)
+    : spec(spec), plan(scheduleOf(spec)), experts(experts),
+      tiles(device::experts_plan_bytes(device::experts_tiles(pairs, experts, plan.tileTokens))), sorted(pairs * 4),
+      xPairs(static_cast<size_t>(pairs) * spec.hidden * 2) {
+  printExperts(kernel, spec, plan, "a test");
+  Result<DeviceProgram> compiled = compileDevice(kernel.source, arch);
+  if (!compiled)
+    throw std::runtime_error(compiled.error().message);
+  program = std::move(*compiled);
+  module = std::make_unique<GpuModule>(program.image);
+}
+
+void ExpertsProduct::poisonWorkspace() {
+  for (DeviceBuffer *buffer : {&tiles, &sorted, &xPairs})
+    buffer->fill(0xFF);
+}
+
+void ExpertsProduct::run(const device::Mxfp4Stack &matrix, const void *x, const int *chosen, void *y, int pairs,
+                         int perRow) {
+  device::ExpertsLinearArgs args{};
+  args.x = x, args.matrix = matrix, args.experts = chosen, args.y = y;
+  args.pairs = pairs, args.expert_count = experts, args.per_row = perRow;
+  args.plan = tiles.as<device::ExpertPlan>(), args.sorted = sorted.as<int>(), args.x_pairs = xPairs.as<void>();
+  const bool gradient = spec.kind == ExpertsKind::Gradient;
+  const int permuting = device::ceil_div(pairs / perRow * (spec.hidden / 32), device::kRouteThreads);
+  const int across = device::ceil_div(gradient ? spec.hidden : spec.intermediate, plan.tileRows);
+  const CudaKernel::Entry &route = kernel.entries[0], &product = kernel.entries[1];
+  module->launch(route.name.c_str(), {gradient ? 1 : 1 + unsigned(std::min(permuting, multiprocessors() - 1)), 1, 1},
+                 route.threads, route.sharedBytes, {&args});
+  module->launch(product.name.c_str(),
+                 {unsigned(across), unsigned(device::experts_tiles(pairs, experts, plan.tileTokens)), 1},
+                 product.threads, product.sharedBytes, {&args});
 }
 
 } // namespace maskjit::test

@@ -40,6 +40,14 @@ public:
   std::vector<double> reference(const std::vector<uint16_t> &x, const Routing &routing, const std::vector<int> &which,
                                 bool roundY) const;
 
+  /// 16-bit values of the dtype as floats.
+  std::vector<float> numbers(const std::vector<uint16_t> &bits) const;
+
+  /// The product of pair p with the matrix of its expert, or with its transpose (`gradient`; without the bias), rows of
+  /// x as the kernels read them: [which, ...]. `second`: down, else gate_up.
+  std::vector<double> referenceProduct(const std::vector<uint16_t> &x, const std::vector<int> &chosen, int perRow,
+                                       const std::vector<int> &which, bool second, bool gradient) const;
+
 private:
   struct Matrix {
     int rows, columns;
@@ -56,6 +64,9 @@ private:
   Matrix matrices[2];
 };
 
+/// "gate_up 127 registers, ..., NVRTC 800 ms"
+std::string describe(const DeviceProgram &program);
+
 /// Compiled kernels of one class, with workspace for up to `tokens`.
 class ExpertsKernels {
 public:
@@ -65,7 +76,7 @@ public:
   void run(const ExpertsLayer &layer, const void *x, const int *chosen, const float *scores, float *out, int tokens,
            bool accumulate = false, int parts = 15);
   void poisonWorkspace();
-  std::string resources() const; // "gate_up 127 registers, ..."
+  std::string resources() const { return describe(program); }
   const ExpertsSchedule &schedule() const { return plan; }
 
 private:
@@ -76,6 +87,24 @@ private:
   DeviceProgram program;
   std::unique_ptr<GpuModule> module;
   DeviceBuffer h, barrier, tiles, sorted, xPairs, y;
+};
+
+/// One product, or the gradient of its input, of the class `spec.rows`, with workspace for `pairs`.
+class ExpertsProduct {
+public:
+  ExpertsProduct(const ExpertsSpec &spec, int pairs, int experts, const std::string &arch);
+  void run(const device::Mxfp4Stack &matrix, const void *x, const int *chosen, void *y, int pairs, int perRow);
+  void poisonWorkspace();
+  std::string resources() const { return describe(program); }
+
+private:
+  ExpertsSpec spec;
+  ExpertsSchedule plan;
+  int experts;
+  CudaKernel kernel;
+  DeviceProgram program;
+  std::unique_ptr<GpuModule> module;
+  DeviceBuffer tiles, sorted, xPairs;
 };
 
 float bf16ToFloat(uint16_t bits);

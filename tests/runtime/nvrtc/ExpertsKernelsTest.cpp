@@ -26,13 +26,14 @@ TEST(ExpertsClasses, FollowTheTokensOfAnExpert) {
   EXPECT_EQ(rows("sm_90a", 9), 16);
   EXPECT_EQ(rows("sm_90a", 256), 48);
   EXPECT_EQ(rows("sm_90a", 512), 96);
-  EXPECT_EQ(rows("sm_90a", 100000), 144);
+  EXPECT_EQ(rows("sm_90a", 1024), 144);
+  EXPECT_EQ(rows("sm_90a", 4096), 136) << "four tiles hold 512 tokens and their spread";
   EXPECT_EQ(rows("sm_80", 1), 16);
   EXPECT_EQ(rows("sm_80", 100000), 64);
 }
 
 TEST(ExpertsClasses, AreWhatTheSizesAllow) {
-  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 16, 48, 96, 144));
+  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 16, 48, 96, 136, 144));
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 64)), ElementsAre(4, 8, 16, 32, 64))
       << "no turn of the ring fits";
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 32)), ElementsAre(16, 32, 64)) << "8 rows of scales are 8 bytes";
@@ -66,7 +67,13 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
         jobs.push_back(spec(arch, rows));
   for (int rows : {4, 8, 16})
     jobs.push_back(spec("sm_90a", rows, 128, 64)); // a small model's
-  jobs.push_back(spec("sm_80", 32, 160, 96));      // halves of a stage
+  for (const char *arch : {"sm_75", "sm_80", "sm_90a"})
+    for (ExpertsKind kind : {ExpertsKind::Linear, ExpertsKind::Gradient}) {
+      jobs.push_back(spec(arch, 0, 2880, 5760));
+      jobs.back().kind = kind;
+      jobs.back().rows = expertsRowClasses(jobs.back()).back();
+    }
+  jobs.push_back(spec("sm_80", 32, 160, 96)); // halves of a stage
 
   std::vector<Result<KernelImagePtr>> kernels(jobs.size(), Error{"not compiled"});
   auto work = [&](size_t first) {

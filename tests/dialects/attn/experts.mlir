@@ -1,0 +1,24 @@
+// RUN: maskjit-opt %s -split-input-file -verify-diagnostics | FileCheck %s
+// CHECK-LABEL: @with_residual
+// CHECK: attn.experts %{{.*}} to (%{{.*}}, %{{.*}}) gate_up ({{.*}}) down ({{.*}}) add (%{{.*}}) alpha 1.702000e+00 limit 7.000000e+00 class 8
+func.func @with_residual(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %b1: tensor<8x128x4x16xi8>, %s1: tensor<8x128x4xi8>, %bias1: tensor<8x128xbf16>,
+    %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>,
+    %r: tensor<?x128xf32>) -> tensor<?x128xf32> {
+  %y = attn.experts %x to (%e, %s) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2) add (%r)
+    alpha 1.702 limit 7.0 class 8 : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x4x16xi8>,
+      tensor<8x128x4xi8>, tensor<8x128xbf16>, tensor<8x128x2x16xi8>, tensor<8x128x2xi8>, tensor<8x128xbf16>,
+      tensor<?x128xf32>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
+// -----
+func.func @rows_differ(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %b1: tensor<8x96x4x16xi8>, %s1: tensor<8x96x4xi8>, %bias1: tensor<8x96xbf16>,
+    %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>) -> tensor<?x128xf32> {
+  // expected-error@+1 {{'attn.experts' op number of gate and up rows is 128, but gate_up has 96}}
+  %y = attn.experts %x to (%e, %s) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2)
+    alpha 1.702 limit 7.0 class 8 : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x96x4x16xi8>,
+      tensor<8x96x4xi8>, tensor<8x96xbf16>, tensor<8x128x2x16xi8>, tensor<8x128x2xi8>, tensor<8x128xbf16>)
+    -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
