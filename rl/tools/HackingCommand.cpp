@@ -43,6 +43,8 @@ std::vector<Case> cases() {
   return all;
 }
 
+int64_t tenthOf(int64_t count) { return std::max<int64_t>(1, count / 10); }
+
 bool plays(const std::string &completion, const std::string &trick) {
   std::string end = " trick ";
   size_t at = completion.rfind(end);
@@ -68,7 +70,9 @@ Outcome runCase(const Case &c, Settings settings, const std::string &title, Sess
   Trainer trainer(settings, model, Tokenizer::load(settings.model), "",
                   [&](const std::vector<std::string> &sources) { return judge->judgeAll(sources); });
   Outcome out;
-  int64_t tenth = std::max<int64_t>(1, settings.maxSteps / 10), batch = 0;
+  int64_t batches =
+      settings.maxSteps * settings.gradientAccumulationSteps / (settings.stepsAGeneration() * settings.numIterations);
+  int64_t last = batches - tenthOf(batches), batch = 0;
   trainer.observePrograms([&](const std::vector<Judged> &completions, const std::vector<ProgramResult> &results) {
     double used = 0, paid = 0;
     for (size_t i = 0; i < results.size(); ++i) {
@@ -77,7 +81,7 @@ Outcome runCase(const Case &c, Settings settings, const std::string &title, Sess
       bool ok = results[i].judgement.verdict == Verdict::Ok;
       used += 1;
       paid += ok;
-      if (batch >= settings.maxSteps - tenth) {
+      if (batch >= last) {
         out.lastPrograms.insert(results[i].source);
         if (ok)
           out.paidSpeedups.push_back(results[i].judgement.speedup);
@@ -96,7 +100,7 @@ Outcome runCase(const Case &c, Settings settings, const std::string &title, Sess
 }
 
 double meanOf(const ProgramRecord::Curve &curve, bool last) {
-  size_t tenth = std::max<size_t>(1, curve.size() / 10);
+  auto tenth = size_t(tenthOf(int64_t(curve.size())));
   double sum = 0;
   for (size_t i = 0; i < tenth; ++i)
     sum += curve[last ? curve.size() - 1 - i : i].second;
@@ -120,7 +124,7 @@ std::string honestVerdicts(const std::set<std::string> &programs, Settings setti
 
 void study(const Settings &settings, Session &session) {
   settings.validate();
-  Chart chart{"Completions that earn by a trick", "optimizer steps", "share", {}};
+  Chart chart{"Completions that earn by a trick", "generation batches", "share", {}};
   std::string table = "| counter-measures off | trick | used, first tenth | used, last tenth | paid, last tenth | "
                       "median speedup paid | the same programs, nothing off |\n|---|---|---|---|---|---|---|\n";
   for (const Case &c : cases()) {
