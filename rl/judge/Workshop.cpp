@@ -51,18 +51,12 @@ static Result<void> fillPython(SandboxOptions &sandbox) {
   return {};
 }
 
-/// The driver wants its devices, threads, and more address space than any machine has memory. What runs in the process
-/// is the judge's own; the foreign code is on the GPU.
+/// The driver wants its devices, threads, the /proc of its own process numbers, and more address space than any machine
+/// has memory. What runs in the process is the judge's own; the foreign code is on the GPU.
 static void allowGpu(SandboxOptions &sandbox) {
-  std::set<SandboxLayer> kept;
-  for (SandboxLayer layer : {SandboxLayer::UserNamespace, SandboxLayer::PidNamespace, SandboxLayer::NetworkNamespace,
-                             SandboxLayer::NoNewPrivileges})
-    if (sandbox.layers.count(layer))
-      kept.insert(layer);
-  sandbox.layers = kept;
+  sandbox.layers = {SandboxLayer::NoNewPrivileges};
   sandbox.limits.memoryBytes = 0;
   sandbox.limits.processes = kDriverThreads;
-  sandbox.cpu = -1;
 }
 
 Result<std::unique_ptr<Workshop>> Workshop::create(const JudgeOptions &options, int cpu,
