@@ -1,6 +1,6 @@
 // RUN: maskjit-opt %s -split-input-file -verify-diagnostics | FileCheck %s
 // CHECK-LABEL: @with_residual
-// CHECK: attn.experts %{{.*}} to (%{{.*}}, %{{.*}}) gate_up ({{.*}}) down ({{.*}}) add (%{{.*}}) alpha 1.702000e+00 limit 7.000000e+00 class 8
+// CHECK: attn.experts %{{.*}} to({{.*}}) gate_up({{.*}}) down({{.*}}) add({{.*}}) alpha 1.702000e+00 limit 7.000000e+00 class 8
 func.func @with_residual(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
     %b1: tensor<8x128x4x16xi8>, %s1: tensor<8x128x4xi8>, %bias1: tensor<8x128xbf16>,
     %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>,
