@@ -35,9 +35,11 @@ __device__ inline uint4 load_from_l2(const void *p) {
                : "memory");
   return v;
 }
+/// Of what is read once a launch: it leaves the L2 cache before anything else does.
 __device__ inline void bulk_copy(u32 to, const void *from, u32 bytes, u32 bar) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
-               "l"(from), "r"(bytes), "r"(bar)
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], "
+               "%4;" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(bar), "l"(kEvictFirst)
                : "memory");
 }
 /// Gives a slot back. Loads of the slot may still be under way when the arrival is issued, and the next bulk copy

@@ -9,6 +9,21 @@
 
 namespace maskjit::device {
 
+/// Asks for `share` of `shares` parts of what a later kernel reads; waits for nothing.
+__device__ inline void fetch_ahead(const RouteArgs &args, int share, int shares) {
+#if __CUDA_ARCH__ >= 900
+  constexpr long long kPiece = 4096;
+#pragma unroll
+  for (int m = 0; m < kMostMatrices; ++m)
+    for (long long piece = static_cast<long long>(threadIdx.x) * shares + share; piece * kPiece < args.ahead_bytes[m];
+         piece += static_cast<long long>(kRouterThreads) * shares) {
+      const char *const from = static_cast<const char *>(args.ahead[m]) + piece * kPiece;
+      const u32 bytes = static_cast<u32>(min(kPiece, args.ahead_bytes[m] - piece * kPiece)) & ~15u;
+      asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+    }
+#endif
+}
+
 template <class T, int kFeatures, int kExperts, int kTop, bool kNorm>
 __device__ void route_rows(const RouteArgs &args) {
   constexpr int kChunks = (kFeatures + 8 * kWarp - 1) / (8 * kWarp), kWarps = kRouterThreads / kWarp;
@@ -18,6 +33,10 @@ __device__ void route_rows(const RouteArgs &args) {
   const int warp = warp_index(), lane = lane_index(), row = blockIdx.x;
   const long long at = static_cast<long long>(row) * kFeatures;
   start_dependents();
+  if (row >= args.rows) {
+    fetch_ahead(args, row - args.rows, static_cast<int>(gridDim.x) - args.rows);
+    return;
+  }
 
   auto weights = [&](int expert, int chunk) {
     const int feature = (chunk * kWarp + lane) * 8;

@@ -76,11 +76,13 @@ struct RouteArgs {
   const float *input; // [rows, features]
   const void *norm;   // [features]; null: the input is routed as it is
   float eps;
-  const void *weight, *bias; // [experts, features], [experts]
-  const int *positions;      // [rows]
-  int *experts;              // [rows, top]
-  float *scores;             // [rows, top]
-  void *normal;              // [rows, features], where there is a norm
+  const void *weight, *bias;        // [experts, features], [experts]
+  const int *positions;             // [rows]
+  int *experts;                     // [rows, top]
+  float *scores;                    // [rows, top]
+  void *normal;                     // [rows, features], where there is a norm
+  const void *ahead[kMostMatrices]; // fetched into the L2 cache by the blocks past the rows; null: none
+  long long ahead_bytes[kMostMatrices];
   int rows;
 };
 

@@ -75,16 +75,19 @@ struct Reader {
     return {pointer<const float>("residual"), pointer("rows"), pointer<float>("out"), memory.rows, size("features")};
   }
   device::RouteArgs route() const {
-    return {pointer<const float>("input"),
-            pointer("norm"),
-            number("eps"),
-            pointer("weight"),
-            pointer("bias"),
-            pointer<const int>("positions"),
-            pointer<int>("experts"),
-            pointer<float>("scores"),
-            pointer("normal"),
-            memory.rows};
+    device::RouteArgs args = {};
+    args.input = pointer<const float>("input");
+    args.norm = pointer("norm");
+    args.eps = number("eps");
+    args.weight = pointer("weight"), args.bias = pointer("bias");
+    args.positions = pointer<const int>("positions");
+    args.experts = pointer<int>("experts"), args.scores = pointer<float>("scores"), args.normal = pointer("normal");
+    for (size_t m = 0; m < values("ahead").size() && m < device::kMostMatrices; ++m) {
+      args.ahead[m] = memory.data(values("ahead")[m]);
+      args.ahead_bytes[m] = launch.sizes.at("ahead_bytes")[m];
+    }
+    args.rows = memory.rows;
+    return args;
   }
 
   device::LinearArgs linear() const {

@@ -18,6 +18,7 @@ using KernelPtr = std::shared_ptr<const LoadedKernel>;
 constexpr int64_t kBlocksPerProcessor = 2; // attention fills the GPU about this often
 constexpr int64_t kLeastSplitKeys = 128;   // below it merging costs more than the keys
 constexpr int64_t kMostSplits = 128;
+constexpr int64_t kFetchingBlocks = 16; // of a kernel that fetches ahead: they only ask
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -104,6 +105,8 @@ struct Step::Impl {
     const int64_t slots = setup.spec.slots;
     if (launch.op == StepOp::Sample)
       return {device::kSampleParts, slots, 1};
+    if (launch.op == StepOp::Route && launch.value("ahead") >= 0)
+      return {slots + kFetchingBlocks, 1, 1};
     if (launch.op != StepOp::Linear)
       return {slots, 1, 1};
     int64_t tiles = 0;

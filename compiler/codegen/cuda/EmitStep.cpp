@@ -338,6 +338,11 @@ private:
     take(launch, "weight", op.getWeight());
     take(launch, "bias", op.getBias());
     take(launch, "positions", op.getPositions());
+    take(launch, "ahead", op.getAhead());
+    for (Value matrix : op.getAhead()) {
+      const auto type = cast<RankedTensorType>(matrix.getType());
+      launch.sizes["ahead_bytes"].push_back(type.getNumElements() * bytesOf(type.getElementType()));
+    }
     give(launch, "experts", op.getExperts());
     give(launch, "scores", op.getScores());
     if (op.getNormal())
