@@ -12,6 +12,8 @@ namespace maskjit::rl {
 // Memory and output of one compilation. A kernel takes a tenth of a second; a compile bomb gets no more than this.
 constexpr size_t kCompilerMemory = size_t(1) << 30, kLargestObject = size_t(8) << 20;
 
+constexpr double kBusyFactor = 10; // wall time for CPU time, on a machine with other work
+
 static const char *const kStdlib = "void *malloc(unsigned long); void *calloc(unsigned long, unsigned long); void "
                                    "*realloc(void *, unsigned long); void free(void *); void *aligned_alloc(unsigned "
                                    "long, unsigned long); int posix_memalign(void **, unsigned long, unsigned long); "
@@ -103,7 +105,8 @@ Result<CCompiler> CCompiler::create(const std::set<SandboxLayer> &layers, int cp
             "-ftemplate-depth=64", "-fconstexpr-steps=100000", "-c", "-o", "-", "-"};
   o.files = {resources + "/include"};
   o.limits.memoryBytes = kCompilerMemory;
-  o.limits.cpuSeconds = o.limits.wallSeconds = timeoutSeconds;
+  o.limits.cpuSeconds = timeoutSeconds;
+  o.limits.wallSeconds = kBusyFactor * timeoutSeconds;
   o.limits.outputBytes = kLargestObject;
   o.channel = SandboxChannel::Standard;
   o.layers = layers;

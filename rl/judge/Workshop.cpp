@@ -14,7 +14,8 @@ namespace maskjit::rl {
 
 constexpr int kWarmWorkers = 1;
 constexpr int kDriverThreads = 64;
-constexpr double kNoLimit = 1e6; // seconds: of a reference worker, which is the judge's own
+constexpr double kReferenceSeconds = 60; // a call of the reference, however busy the machine is
+constexpr double kNoLimit = 1e6;         // seconds: of a reference worker, which is the judge's own
 
 Result<std::string> findRunner(const std::string &name) {
   std::string self(4096, 0);
@@ -93,7 +94,8 @@ Result<std::unique_ptr<Workshop>> Workshop::create(const JudgeOptions &options, 
   return shop;
 }
 
-Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &source, const CounterMeasures &measures) {
+Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &source, const CounterMeasures &measures,
+                        double seconds) {
   if (!process)
     return {nullptr, {Verdict::Error, 0, process.error().message}};
   std::string program = source;
@@ -109,8 +111,7 @@ Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &sou
       return {nullptr, {outcome.timeout ? Verdict::Timeout : Verdict::Invalid, 0, outcome.fault}};
     program = std::move(outcome.program);
   }
-  auto worker =
-      std::make_unique<Worker>(std::move(*process), options.language, options.shape, measures, options.timeoutSeconds);
+  auto worker = std::make_unique<Worker>(std::move(*process), options.language, options.shape, measures, seconds);
   if (std::optional<Fault> fault = worker->load(program))
     return {nullptr, *fault};
   return {std::move(worker), {}};
@@ -118,13 +119,14 @@ Prepared Workshop::load(Result<SandboxedProcess> process, const std::string &sou
 
 Prepared Workshop::prepare(const std::string &source) {
   // Before the compiler runs: the pool starts the next worker, which is ready when this one is timed.
-  return load(pool ? pool->take() : SandboxedProcess::start(sandbox), source, options.counterMeasures);
+  return load(pool ? pool->take() : SandboxedProcess::start(sandbox), source, options.counterMeasures,
+              options.timeoutSeconds);
 }
 
 Prepared Workshop::prepareReference(const std::string &source) {
   SandboxOptions own = sandbox;
   own.limits.wallSeconds = own.limits.cpuSeconds = kNoLimit;
-  return load(SandboxedProcess::start(own), source, CounterMeasures{});
+  return load(SandboxedProcess::start(own), source, CounterMeasures{}, kReferenceSeconds);
 }
 
 } // namespace maskjit::rl

@@ -25,7 +25,8 @@ public:
 
 private:
   explicit Workshop(const JudgeOptions &options) : options(options) {}
-  Prepared load(Result<SandboxedProcess> process, const std::string &source, const CounterMeasures &measures);
+  Prepared load(Result<SandboxedProcess> process, const std::string &source, const CounterMeasures &measures,
+                double seconds);
 
   const JudgeOptions &options;
   SandboxOptions sandbox;

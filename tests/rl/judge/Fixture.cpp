@@ -37,7 +37,7 @@ JudgeOptions smallOptions(Language language) {
   int side = language == Language::Python ? 24 : language == Language::C ? 64 : 256;
   options.shape = {side, side, side};
   options.trials = 3;
-  options.timeoutSeconds = 2;
+  options.timeoutSeconds = 4;
   options.allowWeakSandbox = true;
   return options;
 }

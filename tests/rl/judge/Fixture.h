@@ -11,7 +11,7 @@ std::string readText(const std::string &path);
 std::vector<std::string> programsIn(const std::string &folder, Language language);
 std::string programText(const std::string &folder, const std::string &name);
 
-/// Shapes that keep a test short: 24 cubed for Python, 64 cubed for C. Three trials, two seconds a step. The machine
+/// Shapes that keep a test short: 24 cubed for Python, 64 cubed for C. Three trials, four seconds a step. The machine
 /// may have a weak sandbox: the judge's own measures are what is tested.
 JudgeOptions smallOptions(Language language);
 std::unique_ptr<Judge> makeJudge(const JudgeOptions &options);
