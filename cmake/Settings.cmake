@@ -50,8 +50,10 @@ function(maskjit_test name)
   target_link_libraries(${name} PRIVATE ${A_LIBS} maskjit GTest::gmock GTest::gtest_main fmt::fmt-header-only)
   target_compile_definitions(${name} PRIVATE MASKJIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MASKJIT_FIXTURES="${CMAKE_SOURCE_DIR}/tests/fixtures")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 900 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\].*gpu")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
   if(A_LABELS)
-    set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}")
+    # Skipped only where no test of the program ran: a match makes ctest overlook the exit code.
+    set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}"
+      SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests[^F]*SKIPPED[^F]*$")
   endif()
 endfunction()
