@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How repeatable the judge's speedups are, and how many programs it judges a second: bench_judge_repeat [repetitions]
-// FILE...
+// How repeatable the judge's speedups are, and how many programs it judges a second: bench_judge_repeat
+// [--patience SECONDS] [repetitions] FILE...
 #include "rl/judge/Judge.h"
 #include <algorithm>
 #include <chrono>
@@ -13,8 +13,9 @@
 using namespace maskjit;
 using namespace maskjit::rl;
 
-static void measure(Language language, const std::vector<std::string> &files, int repetitions) {
+static void measure(Language language, const std::vector<std::string> &files, int repetitions, double patience) {
   JudgeOptions options;
+  options.patienceSeconds = patience;
   options.language = language;
   options.allowWeakSandbox = true;
   Result<std::unique_ptr<Judge>> judge = Judge::create(options);
@@ -56,13 +57,18 @@ static void measure(Language language, const std::vector<std::string> &files, in
 
 int main(int argc, char **argv) {
   int repetitions = 20, first = 1;
-  if (argc > 1 && std::atoi(argv[1]) > 0)
+  double patience = 0;
+  if (argc > 2 && std::string(argv[1]) == "--patience") {
+    patience = std::atof(argv[2]);
+    first = 3;
+  }
+  if (argc > first && std::atoi(argv[first]) > 0)
     repetitions = std::atoi(argv[first++]);
   std::map<Language, std::vector<std::string>> files;
   for (int i = first; i < argc; ++i)
     if (std::optional<Language> language = languageOfFile(argv[i]))
       files[*language].push_back(argv[i]);
   for (const auto &[language, some] : files)
-    measure(language, some, repetitions);
+    measure(language, some, repetitions, patience);
   return 0;
 }

@@ -103,9 +103,13 @@ private:
 enum class DType { F32, F16, BF16 };
 /// Forward serves training and prefill. Decode: few queries a sequence, split over keys. All three take pages of keys.
 /// ForwardSm90: Forward on Hopper's own instructions, for calls that compiler/device/sm90_maps.h describes.
-enum class Phase { Forward, Backward, Decode, ForwardSm90 };
-inline constexpr Phase kPhases[] = {Phase::Forward, Phase::Backward, Phase::Decode, Phase::ForwardSm90};
-/// "forward", "backward", "decode", "forward_sm90".
+/// BackwardDq: row sums, gradients of sinks and of q; BackwardDkDv: those of k and v, which CUDA compiles apart, so
+/// that both are compiled at the same time. The CPU has one set of functions for the two.
+enum class Phase { Forward, BackwardDq, Decode, ForwardSm90, BackwardDkDv };
+inline constexpr Phase kPhases[] = {Phase::Forward, Phase::ForwardSm90, Phase::BackwardDq, Phase::BackwardDkDv,
+                                    Phase::Decode};
+inline bool isBackward(Phase phase) { return phase == Phase::BackwardDq || phase == Phase::BackwardDkDv; }
+/// "forward", "forward_sm90", "backward_dq", "backward_dkdv", "decode".
 const char *phaseName(Phase phase);
 
 /// What a kernel is compiled for. Never a length, an offset or a batch size.

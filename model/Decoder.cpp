@@ -10,8 +10,8 @@ namespace {
 
 class ForwardDecoder : public Decoder {
 public:
-  ForwardDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling)
-      : model(model), cache(cache), sampling(sampling), sequences(slots) {
+  ForwardDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling, bool alone)
+      : model(model), cache(cache), sampling(sampling), alone(alone), sequences(slots) {
     if (sampling.repetitionPenalty != 1)
       seen = at::zeros({slots, model.config().vocabSize}, at::TensorOptions(at::kBool).device(model.device()));
   }
@@ -39,7 +39,7 @@ public:
       lengths.push_back(++sequence.length);
     }
     next.inputIds = at::tensor(tokens, at::kLong).unsqueeze(1);
-    const at::Tensor logits = model.logits(model.forward(next, &cache).last.squeeze(1));
+    const at::Tensor logits = forward(next);
     at::Tensor known;
     if (seen.defined())
       known = seen.index_select(0, at::tensor(slots, at::kLong).to(seen.device()));
@@ -60,6 +60,21 @@ public:
   int64_t ahead() const override { return 0; }
 
 private:
+  /// A library's matrix product sums in another order for another number of rows, so `alone` takes one row at a time.
+  at::Tensor forward(const Batch &next) {
+    const auto logits = [&](const Batch &batch) { return model.logits(model.forward(batch, &cache).last.squeeze(1)); };
+    if (!alone)
+      return logits(next);
+    std::vector<at::Tensor> rows;
+    for (size_t i = 0; i < next.slots.size(); ++i) {
+      Batch one;
+      one.slots = {next.slots[i]};
+      one.inputIds = next.inputIds.narrow(0, int64_t(i), 1);
+      rows.push_back(logits(one));
+    }
+    return at::cat(rows);
+  }
+
   void see(int64_t slot, const std::vector<int64_t> &tokens) {
     seen[slot].index_fill_(0, at::tensor(tokens, at::kLong).to(seen.device()), true);
   }
@@ -67,6 +82,7 @@ private:
   const GptOss &model;
   KvCache &cache;
   const SamplingOptions &sampling;
+  const bool alone;
   std::vector<Started> sequences; // a slot
   at::Tensor seen;                // [slots, vocabulary]
 };
@@ -79,10 +95,10 @@ std::string Decoder::kind(const GptOss &model) {
 }
 
 std::unique_ptr<Decoder> Decoder::make(const GptOss &model, KvCache &cache, int64_t slots,
-                                       const SamplingOptions &sampling) {
+                                       const SamplingOptions &sampling, bool batchInvariant) {
   if (DecodeStep::refusal(model).empty())
-    return std::make_unique<StepDecoder>(model, cache, slots, sampling);
-  return std::make_unique<ForwardDecoder>(model, cache, slots, sampling);
+    return std::make_unique<StepDecoder>(model, cache, slots, sampling, batchInvariant);
+  return std::make_unique<ForwardDecoder>(model, cache, slots, sampling, batchInvariant);
 }
 
 } // namespace maskjit

@@ -42,12 +42,12 @@ public:
   /// Steps that may be under way while the tokens of an earlier one are looked at.
   virtual int64_t ahead() const = 0;
 
-  /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
-  /// first of them are the decoder's.
   /// Which of the two, and why, for the user to read.
   static std::string kind(const GptOss &model);
+  /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
+  /// first of them are the decoder's. `batchInvariant`: as GenerateOptions says.
   static std::unique_ptr<Decoder> make(const GptOss &model, KvCache &cache, int64_t slots,
-                                       const SamplingOptions &sampling);
+                                       const SamplingOptions &sampling, bool batchInvariant = false);
 };
 
 } // namespace maskjit

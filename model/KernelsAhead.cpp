@@ -23,7 +23,7 @@ std::unique_ptr<CompileAhead> compileKernelsAhead(const Config &config, at::Devi
   spec.headsPerKeyHead = static_cast<int>(config.headsQ / config.headsKv);
   spec.arch = target->arch;
   std::vector<CompileAhead::Job> jobs;
-  for (Phase phase : {Phase::Decode, Phase::Forward, Phase::ForwardSm90, Phase::Backward})
+  for (Phase phase : {Phase::Decode, Phase::Forward, Phase::ForwardSm90, Phase::BackwardDq, Phase::BackwardDkDv})
     for (const char *name : {kFullMask, kSlidingMask}) {
       spec.phase = phase;
       if (Result<Mask> mask = Mask::find(name); mask && hasKernel(*mask, spec))

@@ -42,10 +42,10 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   }
   const int64_t count = std::min<int64_t>(options.slots, prompts.size()),
                 distinct = std::set<std::vector<int64_t>>(prompts.begin(), prompts.end()).size();
-  prefillRows = std::min(count, distinct);
-  slots.resize(count);
+  prefillRows = options.batchInvariant ? 1 : std::min(count, distinct);
+  slots.resize(options.batchInvariant ? options.slots : count); // at most `count` are occupied
   KvCacheSizes sizes;
-  sizes.slots = count + prefillRows;
+  sizes.slots = slots.size() + prefillRows;
   sizes.capacity = longest + options.maxNewTokens;
   const auto whole = [&](int64_t tokens) { return (tokens / sizes.pageSize + 1) * sizes.pageSize; };
   // Each slot, each prompt that is computed now, and one that waits for its next sequence.
@@ -55,7 +55,7 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   sizes.slidingTokens = count * window + (2 * prefillRows + 1) * window + prefillRows * sizes.pageSize +
                         whole(std::min(longest * prefillRows, options.prefillTokens));
   cache = std::make_unique<KvCache>(model.config(), sizes, model.device(), model.dtype());
-  decoder = Decoder::make(model, *cache, count, options.sampling);
+  decoder = Decoder::make(model, *cache, slots.size(), options.sampling, options.batchInvariant);
 }
 
 std::vector<Generation> Scheduler::run() {

@@ -26,7 +26,7 @@ Error failed(std::string_view step, llvm::Error error) {
 }
 
 std::vector<std::string> entriesOf(Phase phase) {
-  if (phase == Phase::Backward)
+  if (isBackward(phase))
     return {"backward_rows", "backward_sinks", "backward_queries", "backward_keys"};
   return {"forward"};
 }
@@ -124,7 +124,7 @@ Result<std::shared_ptr<const CpuKernel>> compileIrForCpu(const std::string &ir, 
   Result<std::unique_ptr<llvm::Module>> mask = lowerMaskToLlvm(ir, *context);
   if (!mask)
     return mask.error();
-  if (spec.phase == Phase::Backward && (*mask)->getFunction("mask_score") && !(*mask)->getFunction("mask_score_grad"))
+  if (isBackward(spec.phase) && (*mask)->getFunction("mask_score") && !(*mask)->getFunction("mask_score_grad"))
     return Error{
         "error: the mask has a score clause whose derivative was not derived: its gradients cannot be compiled"};
   auto kernels = llvm::parseBitcodeFile({{kCpuBitcode[0].data, kCpuBitcode[0].size}, "cpu attention"}, *context);

@@ -6,6 +6,7 @@
 #include "rl/judge/Speed.h"
 #include "rl/judge/StaticFilter.h"
 #include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
 #include <pthread.h>
 
@@ -82,10 +83,12 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
   Element element = options.language == Language::Python ? Element::Double : Element::Float;
   // A hypervisor that takes the core away for a while looks like a busy worker, but not in most trials.
   int busyTrials = 0;
-  for (int i = 0; i <= options.trials; ++i) {
+  double patience = options.patienceSeconds;
+  uint64_t inputs = seed;
+  for (int i = 0; i <= options.trials;) {
     bool fresh = measures.freshInputs || products.empty();
     if (fresh)
-      products.push_back(std::make_unique<Product>(options.shape, element, seed + uint64_t(i)));
+      products.push_back(std::make_unique<Product>(options.shape, element, inputs++));
     const Product &product = *products.back();
     const std::vector<double> *stale = measures.cleanOutput ? nullptr : &product.expected();
     Trial trial;
@@ -96,6 +99,9 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
       trial.referenceSeconds = measures.judgesClock ? outcome.cpuSeconds : outcome.workerSeconds;
       return !outcome.fault;
     };
+    if (timed)
+      core.await(patience);
+    const auto begin = std::chrono::steady_clock::now();
     if (timed && referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};
     CallOutcome outcome = worker.call(product, stale);
@@ -109,8 +115,15 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
         return fault;
     if (timed && !referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};
+    if (timed && patience > 0 && !core.isQuiet()) { // it became busy meanwhile: once more
+      patience -= std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      if (fresh)
+        products.pop_back();
+      continue;
+    }
     if (timed)
       trials.push_back(trial);
+    ++i;
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Judging on one core: the reference's worker stays, programs come and go beside it.
 #pragma once
+#include "rl/judge/QuietCore.h"
 #include "rl/judge/Workshop.h"
 
 namespace maskjit::rl {
@@ -25,6 +26,7 @@ private:
   const int cpu;
   std::unique_ptr<Workshop> shop;
   std::unique_ptr<Worker> reference;
+  QuietCore core;
   std::vector<std::unique_ptr<Product>> products; // of the program at hand, in the order of its calls
 };
 

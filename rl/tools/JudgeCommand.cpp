@@ -130,6 +130,8 @@ void addJudgeCommand(CLI::App &app, Session &) {
       ->check(CLI::IsMember({"python", "c", "cuda"}));
   option(*command, "shape", s->shape, "M N K, or one number for all [256 for C, 64 for Python, 1024 for CUDA]")
       ->expected(1, 3);
+  option(*command, "patience", s->options.patienceSeconds,
+         "seconds a program may wait for a quiet core and repeat disturbed trials");
   option(*command, "trials", s->options.trials, "timed calls, each with inputs of its own");
   option(*command, "seed", s->options.seed, "of the inputs; 0: one that nobody can know");
   option(*command, "timeout", s->options.timeoutSeconds, "seconds for each step: start, compile, one call");

@@ -97,7 +97,7 @@ struct Prepared {
   std::vector<cpu::Param> params;
 };
 Result<Prepared> prepare(const Mask &mask, const AttentionArgs &args, Phase phase) {
-  if (Result<void> fits = checkArgs(mask, args, phase == Phase::Backward); !fits)
+  if (Result<void> fits = checkArgs(mask, args, isBackward(phase)); !fits)
     return fits.error();
   if (Result<void> inRange = checkValues(mask, args); !inRange)
     return inRange.error();
@@ -125,7 +125,7 @@ Result<void> attentionForwardCpu(const Mask &mask, const AttentionArgs &args, in
 }
 
 Result<void> attentionBackwardCpu(const Mask &mask, const AttentionArgs &args, int threads) {
-  auto prepared = prepare(mask, args, Phase::Backward);
+  auto prepared = prepare(mask, args, Phase::BackwardDq);
   if (!prepared)
     return prepared.error();
   threads = usefulThreads(args, threads);

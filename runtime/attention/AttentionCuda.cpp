@@ -3,6 +3,7 @@
 // waits, so that a captured graph follows new values behind the same pointers.
 #include "compiler/device/attention_args.h"
 #include "runtime/attention/Attention.h"
+#include "runtime/cache/CompileAhead.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/launch/TensorMap.h"
 #include <algorithm>
@@ -153,6 +154,23 @@ Result<void> forwardSm90(Call &call, const AttentionArgs &args) {
   return call.kernel->launch(0, {blocks, 1, 1}, reinterpret_cast<cuda::Stream>(call.context.stream), arguments);
 }
 
+/// Sets the call's kernel to that of dq and returns that of dk and dv. The first of a structure compiles both at the
+/// same time.
+Result<std::shared_ptr<const cuda::LoadedKernel>> findBackward(Call &call, const Mask &mask) {
+  Result<cuda::Target> target = cuda::targetOf(call.device.major, call.device.minor);
+  if (!target)
+    return target.error();
+  KernelSpec spec = call.spec;
+  spec.arch = target->arch;
+  spec.phase = Phase::BackwardDkDv;
+  std::optional<CompileAhead> other;
+  if (!KernelCache::ofProcess().isInMemory(mask, spec, target->kind))
+    other.emplace(std::vector<CompileAhead::Job>{{mask, spec, target->kind}}, 1);
+  if (Result<void> found = call.find(mask, Phase::BackwardDq); !found)
+    return found.error();
+  return cuda::LoadedKernel::find(mask, spec, call.device);
+}
+
 } // namespace
 
 Result<void> attentionForwardCuda(const Mask &mask, const AttentionArgs &args, const CudaContext &context) {
@@ -181,12 +199,13 @@ Result<void> attentionForwardCuda(const Mask &mask, const AttentionArgs &args, c
 }
 
 Result<void> attentionBackwardCuda(const Mask &mask, const AttentionArgs &args, const CudaContext &context) {
-  enum Entry { RowStats, Dsinks, Dq, DkDv }; // as emitCuda orders them
+  enum Entry { RowStats, Dsinks, Dq }; // as emitCuda orders them
   Result<Call> call = prepare(mask, args, /*backward=*/true, context);
   if (!call)
     return call.error();
-  if (Result<void> found = call->find(mask, Phase::Backward); !found)
-    return found;
+  Result<std::shared_ptr<const cuda::LoadedKernel>> dkdv = findBackward(*call, mask);
+  if (!dkdv)
+    return dkdv.error();
   device::AttentionArgs &a = call->args;
   a.dout = tensor(args.dout);
   a.dq = tensor(args.dq);
@@ -210,8 +229,8 @@ Result<void> attentionBackwardCuda(const Mask &mask, const AttentionArgs &args, 
   const QueryBlocks blocks(*call, args, Dq);
   if (Result<void> done = call->launch(Dq, {blocks.rowTiles, blocks.heads, args.batch}); !done)
     return done;
-  const int64_t keyTiles = ceilDiv(args.lenK, call->kernel->entry(DkDv).tileKeys);
-  return call->launch(DkDv, {keyTiles, args.headsKv, args.batch});
+  call->kernel = *dkdv;
+  return call->launch(0, {ceilDiv(args.lenK, call->kernel->entry(0).tileKeys), args.headsKv, args.batch});
 }
 
 } // namespace maskjit

@@ -56,7 +56,7 @@ struct KernelId {
   }
   struct Hash {
     size_t operator()(const KernelId &id) const {
-      const size_t rest = static_cast<size_t>(id.headDim) << 16 | static_cast<size_t>(id.headsPerKeyHead) << 6 |
+      const size_t rest = static_cast<size_t>(id.headDim) << 16 | static_cast<size_t>(id.headsPerKeyHead) << 7 |
                           static_cast<size_t>(id.phase) << 4 | static_cast<size_t>(id.dtype) << 2 |
                           static_cast<size_t>(id.kind);
       return std::hash<std::string>()(id.digest) ^ rest * 0x9E3779B97F4A7C15u; // 2^64 / golden ratio: spreads the bits
@@ -78,6 +78,10 @@ public:
   Result<KernelImagePtr> get(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin);
   Result<KernelImagePtr> get(const KernelRequest &request, ImageKind kind = ImageKind::Cubin);
 
+  /// Whether `get` would find the kernel in memory.
+  bool isInMemory(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin) {
+    return memory.has(KernelId(mask, spec, kind));
+  }
   /// Whether `get` would find the kernel on disk.
   bool isOnDisk(const Mask &mask, const KernelSpec &spec, ImageKind kind = ImageKind::Cubin) const;
   bool isOnDisk(const KernelRequest &request, ImageKind kind = ImageKind::Cubin) const;

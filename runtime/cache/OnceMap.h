@@ -28,6 +28,13 @@ public:
     return slot->value;
   }
 
+  /// Whether the value of `key` is made.
+  bool has(const Key &key) const {
+    std::shared_lock<std::shared_mutex> lock(mutex);
+    auto at = slots.find(key);
+    return at != slots.end() && at->second->ready.load(std::memory_order_acquire);
+  }
+
   void clear() {
     std::unique_lock<std::shared_mutex> lock(mutex);
     slots.clear();
@@ -53,7 +60,7 @@ private:
     return slot;
   }
 
-  std::shared_mutex mutex;
+  mutable std::shared_mutex mutex;
   std::unordered_map<Key, std::shared_ptr<Slot>, Hash> slots;
 };
 

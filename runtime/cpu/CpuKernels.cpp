@@ -24,7 +24,7 @@ KernelMap &kernelMap() {
 } // namespace
 
 Compiled cpuKernel(const Mask &mask, const KernelSpec &spec) {
-  const Phase phase = spec.phase == Phase::Backward ? Phase::Backward : Phase::Forward;
+  const Phase phase = isBackward(spec.phase) ? Phase::BackwardDq : Phase::Forward;
   const Key key{mask.digest(), phase, spec.dtype, spec.headDim};
   KernelMap &map = kernelMap();
   std::promise<Compiled> promise;

@@ -162,7 +162,9 @@ void addCacheCommand(CLI::App &app, Action &action) {
       ->required();
   builds->add_option("--masks", flags->masks, "masks, separated by commas; all shipped ones if left out")
       ->delimiter(',');
-  builds->add_option("--phase", flags->phases, "forward, backward, decode, forward_sm90; all if left out")
+  builds
+      ->add_option("--phase", flags->phases,
+                   "forward, forward_sm90, backward_dq, backward_dkdv, decode; all if left out")
       ->delimiter(',')
       ->check(CLI::IsMember(phaseNames()));
   builds->add_option(

@@ -83,7 +83,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
       ->required();
   command->add_option("--arch", flags->arch, "sm_75, sm_80, sm_86, sm_89, sm_90a, sm_100, sm_103 or sm_120")
       ->capture_default_str();
-  command->add_option("--phase", flags->phase, "forward, backward, decode or forward_sm90")
+  command->add_option("--phase", flags->phase, "forward, forward_sm90, backward_dq, backward_dkdv or decode")
       ->check(CLI::IsMember(phaseNames()))
       ->capture_default_str();
   flags->structure.addTo(*command);

@@ -61,6 +61,8 @@ TEST_F(Scheduling, ASequenceIsWhatItIsAloneInAnyNumberOfSlots) {
     options.slots = slots;
     expectAsAlone(want, std::to_string(slots) + " slots");
   }
+  options.batchInvariant = true, options.slots = 6;
+  expectAsAlone(want, "steps of 6 slots, prompts one by one");
 }
 
 TEST_F(Scheduling, NorDoesItDependOnWhatIsPrefilledTogetherOrOnTheCachesRoom) {

@@ -32,7 +32,7 @@ static void appendKernel(ModuleOp module, const Mask &mask, const KernelSpec &sp
   const auto table = RankedTensorType::get({kAny, kAny}, builder.getI32Type());
 
   SmallVector<Type> arguments{tensor, tensor, tensor}; // q, k, v
-  if (spec.phase == Phase::Backward)
+  if (isBackward(spec.phase))
     arguments.append({tensor, rows, tensor}); // out, lse, dout
   if (spec.phase == Phase::Decode)
     arguments.append({table, lengths});
@@ -44,8 +44,8 @@ static void appendKernel(ModuleOp module, const Mask &mask, const KernelSpec &sp
   }
   arguments.push_back(sinks);
 
-  const SmallVector<Type> results = spec.phase == Phase::Backward ? SmallVector<Type>{tensor, tensor, tensor, sinks}
-                                                                  : SmallVector<Type>{tensor, rows};
+  const SmallVector<Type> results =
+      isBackward(spec.phase) ? SmallVector<Type>{tensor, tensor, tensor, sinks} : SmallVector<Type>{tensor, rows};
   auto kernel = func::FuncOp::create(builder, loc, "kernel", builder.getFunctionType(arguments, results));
   Block *block = kernel.addEntryBlock();
   builder.setInsertionPointToEnd(block);
@@ -66,7 +66,8 @@ static void appendKernel(ModuleOp module, const Mask &mask, const KernelSpec &sp
     op = attn::DecodeOp::create(builder, loc, TypeRange{tensor, rows}, symbol, scale, all[0], all[1], all[2], all[3],
                                 all[4], params, all.back(), attn::ScheduleAttr());
     break;
-  case Phase::Backward:
+  case Phase::BackwardDq:
+  case Phase::BackwardDkDv:
     op = attn::BackwardOp::create(builder, loc, TypeRange{tensor, tensor, tensor, sinks}, symbol, scale, all[0], all[1],
                                   all[2], all[3], all[4], all[5], params, all.back(), attn::ScheduleAttr(),
                                   attn::ScheduleAttr());

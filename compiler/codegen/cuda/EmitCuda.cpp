@@ -12,14 +12,16 @@
 namespace maskjit {
 
 /// Raised by whoever changes what this folder writes for a mask that stays the same.
-static constexpr int kGeneratorVersion = 2;
+static constexpr int kGeneratorVersion = 3;
 
 const char *phaseName(Phase phase) {
   switch (phase) {
   case Phase::Forward:
     return "forward";
-  case Phase::Backward:
-    return "backward";
+  case Phase::BackwardDq:
+    return "backward_dq";
+  case Phase::BackwardDkDv:
+    return "backward_dkdv";
   case Phase::Decode:
     return "decode";
   case Phase::ForwardSm90:
@@ -35,8 +37,10 @@ static std::vector<attn::Kernel> kernelsOf(Phase phase) {
     return {attn::Kernel::Forward};
   case Phase::Decode:
     return {attn::Kernel::Decode};
-  case Phase::Backward:
-    return {attn::Kernel::BackwardDq, attn::Kernel::BackwardDkDv};
+  case Phase::BackwardDq:
+    return {attn::Kernel::BackwardDq};
+  case Phase::BackwardDkDv:
+    return {attn::Kernel::BackwardDkDv};
   case Phase::ForwardSm90:
     return {};
   }
@@ -164,11 +168,13 @@ Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec) {
     print.fixed("_decode_merge", "kMergeThreads", device::kMergeThreads,
                 fmt::format("attention_decode_merge<{}>(args)", elementAndHeadDim));
     break;
-  case Phase::Backward:
+  case Phase::BackwardDq:
     print.fixed("_bwd_row_stats", "kRowStatsThreads", device::kRowStatsThreads,
                 fmt::format("backward_row_stats<{}>(args)", elementAndHeadDim));
     print.fixed("_bwd_dsinks", "kDsinksThreads", device::kDsinksThreads, "backward_dsinks(args)");
     print.scheduled("_bwd_dq", "DqSchedule", schedules[0], "backward_dq");
+    break;
+  case Phase::BackwardDkDv: // the operation has both schedules
     print.scheduled("_bwd_dkdv", "DkDvSchedule", schedules[1], "backward_dkdv");
     break;
   }

@@ -10,7 +10,7 @@ std::vector<std::vector<float>> runKernels(AttentionCase &c, const std::string &
   KernelSpec spec;
   spec.headDim = int(c.headDim), spec.dtype = c.dtype;
   auto forward = compileIrForCpu(ir, spec, machine);
-  spec.phase = Phase::Backward;
+  spec.phase = Phase::BackwardDq;
   auto backward = compileIrForCpu(ir, spec, machine);
   EXPECT_TRUE(forward) << forward.error().message;
   EXPECT_TRUE(backward) << backward.error().message;

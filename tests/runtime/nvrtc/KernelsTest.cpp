@@ -84,8 +84,10 @@ TEST_F(Kernels, EveryShippedMaskCompiles) {
   std::vector<std::pair<Mask, KernelSpec>> jobs;
   for (const std::string &name : Mask::shipped()) {
     jobs.push_back({shipped(name), spec(Phase::Decode, "sm_90a")});
-    if (jobs.back().first.hasScore()) // the derivative of the score is needed too
-      jobs.push_back({shipped(name), spec(Phase::Backward, "sm_90a")});
+    if (jobs.back().first.hasScore()) { // the derivative of the score is needed too
+      jobs.push_back({shipped(name), spec(Phase::BackwardDq, "sm_90a")});
+      jobs.push_back({shipped(name), spec(Phase::BackwardDkDv, "sm_90a")});
+    }
   }
   compileAll(jobs, [](const KernelImage &kernel, const KernelSpec &) { EXPECT_FALSE(kernel.image.empty()); });
 }
