@@ -67,10 +67,11 @@ ExpertsSchedule singleLaunch(const ExpertsSpec &spec) {
 ExpertsSchedule wgmma(const ExpertsSpec &spec) {
   const bool wide = spec.rows >= 136; // fills its registers; three stages leave room for a second block
   const int stages = wide ? stagesFor(spec, {3, 5}) : stagesFor(spec, {5, 3});
-  const int warpgroups = 2, rows = 64 * warpgroups;
+  // Few tokens: many small blocks, so that some decode while others wait. More: a token's features serve more rows.
+  const int warpgroups = spec.rows <= 24 ? 1 : 2, rows = 64 * warpgroups;
   const int shared = device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec));
-  const int registers = spec.rows <= 8    ? 5
-                        : spec.rows <= 16 ? 4
+  const int registers = spec.rows <= 16   ? 8
+                        : spec.rows <= 24 ? 7
                         : spec.rows <= 48 ? 3
                                           : 2; // blocks that their registers leave room for
   const int blocks = std::clamp(device::Sm90::kSharedLimit / shared, 1, registers);
@@ -116,20 +117,21 @@ ExpertsSchedule gradient(const ExpertsSpec &spec) {
           device::experts_gradient_shared_bytes(spec.rows, warps, stages)};
 }
 
-/// Tokens that tiles of `tile` compute for an expert whose own spread about `mean` by its root: the mean over that
-/// spread.
-double tileColumns(double mean, int tile) {
+/// What a tile costs, against others: one part for its weights, one for its tokens, both as an H100 gave them.
+double tileCost(int tokens) { return 60 + 0.65 * tokens; }
+
+/// What an expert's tiles of at most `tile` tokens cost, the expert's tokens being spread about `mean` by its root.
+double expertCost(double mean, int tile) {
   double sum = 0, weights = 0;
+  const int narrow = device::experts_narrow_tokens(tile);
   for (double z = -2; z <= 2; z += 0.25) {
     const double count = std::max(1., mean + z * std::sqrt(mean)), weight = std::exp(-z * z / 2);
-    sum += weight * std::ceil(count / tile) * tile;
+    const double tiles = std::ceil(count / tile);
+    sum += weight * tiles * tileCost(count / tiles <= narrow ? narrow : tile);
     weights += weight;
   }
   return sum / weights;
 }
-/// How fast a column of a tile is computed, against others: an H100 at 4096 tokens gave 313, 451 and 540 TFLOP/s of
-/// columns, padding counted, for tiles of 48, 96 and 144. A tile has a cost of its own, its weights.
-double columnRate(int tile) { return tile / (tile + 64.); }
 
 } // namespace
 
@@ -139,7 +141,7 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
   std::vector<int> classes;
   if (singleFits(spec))
     classes = {4, 8};
-  for (int tile : wgmmaFits(spec) ? std::vector<int>{16, 48, 96, 136, 144} : std::vector<int>{16, 32, 64})
+  for (int tile : wgmmaFits(spec) ? std::vector<int>{16, 24, 48, 96, 144} : std::vector<int>{16, 32, 64})
     classes.push_back(tile);
   return classes;
 }
@@ -157,7 +159,7 @@ Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts
         return rows;
       continue;
     }
-    const double cost = tileColumns(mean, rows) / columnRate(rows);
+    const double cost = expertCost(mean, rows);
     if (!best || cost < least)
       best = rows, least = cost;
   }

@@ -31,12 +31,19 @@ __device__ void write_rows(u32 from, int tokens, int pieces, int row_bytes, Row 
   }
 }
 
-/// Grid (2 * intermediate / kRows rounded up, upper bound of tiles).
-template <class S, class T> __device__ void experts_gate_up(const ExpertsArgs &a) {
-  using Shape = typename S::Shape;
-  if (static_cast<int>(blockIdx.y) >= a.plan->tiles)
+/// Calls `work` with the schedule that is just wide enough for the block's tile; a block without a tile does nothing.
+template <class S, class Work> __device__ void with_tile(const ExpertPlan *plan, Work work) {
+  if (static_cast<int>(blockIdx.y) >= plan->tiles)
     return;
-  const ExpertTile tile = a.plan->tile[blockIdx.y];
+  const ExpertTile tile = plan->tile[blockIdx.y];
+  if constexpr (S::kNarrow)
+    if (tile.count <= S::Narrow::kTokens)
+      return work(typename S::Narrow(), tile);
+  work(S(), tile);
+}
+
+template <class S, class T> __device__ void gate_up_tile(const ExpertsArgs &a, const ExpertTile &tile) {
+  using Shape = typename S::Shape;
   const u32 ring = experts_ring();
   const int rows = min(S::kRows, 2 * Shape::kIntermediate - static_cast<int>(blockIdx.x) * S::kRows);
   const long long first_row = static_cast<long long>(tile.expert) * 2 * Shape::kIntermediate + blockIdx.x * S::kRows;
@@ -74,13 +81,13 @@ template <class S, class T> __device__ void experts_gate_up(const ExpertsArgs &a
   });
 }
 
-/// One matrix of an expert times its tokens: `token_row(n)` in pair order in, `out_row(n)` in natural order out, bias
-/// added. Grid (kMatrixRows / kRows rounded up, upper bound of tiles).
+/// Grid (2 * intermediate / kRows rounded up, upper bound of tiles).
+template <class S, class T> __device__ void experts_gate_up(const ExpertsArgs &a) {
+  with_tile<S>(a.plan, [&](auto schedule, const ExpertTile &tile) { gate_up_tile<decltype(schedule), T>(a, tile); });
+}
+
 template <class S, class T, int kMatrixRows, int kColumns, class TokenRow, class OutRow>
-__device__ void experts_matrix(const ExpertPlan *plan, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row) {
-  if (static_cast<int>(blockIdx.y) >= plan->tiles)
-    return;
-  const ExpertTile tile = plan->tile[blockIdx.y];
+__device__ void matrix_tile(const ExpertTile &tile, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row) {
   const u32 ring = experts_ring();
   const int rows = min(S::kRows, kMatrixRows - static_cast<int>(blockIdx.x) * S::kRows);
   const long long first_row = static_cast<long long>(tile.expert) * kMatrixRows + blockIdx.x * S::kRows;
@@ -107,6 +114,15 @@ __device__ void experts_matrix(const ExpertPlan *plan, const Mxfp4Stack &matrix,
   __syncthreads();
   write_rows<S::kThreads>(ring, tile.count, rows / 8, kRowBytes,
                           [&](int n) { return out_row(tile.first + n) + blockIdx.x * S::kRows; });
+}
+
+/// One matrix of an expert times its tokens: `token_row(n)` in pair order in, `out_row(n)` in natural order out, bias
+/// added. Grid (kMatrixRows / kRows rounded up, upper bound of tiles).
+template <class S, class T, int kMatrixRows, int kColumns, class TokenRow, class OutRow>
+__device__ void experts_matrix(const ExpertPlan *plan, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row) {
+  with_tile<S>(plan, [&](auto schedule, const ExpertTile &tile) {
+    matrix_tile<decltype(schedule), T, kMatrixRows, kColumns>(tile, matrix, token_row, out_row);
+  });
 }
 
 /// y by pair, not weighted.

@@ -90,9 +90,10 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
   __syncthreads();
   if (threadIdx.x < experts) {
     const int c = count[threadIdx.x], first = start[threadIdx.x];
-    for (int k = 0; k * kTokens < c; ++k)
-      plan->tile[tile_at[threadIdx.x] + k] = {static_cast<int>(threadIdx.x), first + k * kTokens,
-                                              min(kTokens, c - k * kTokens), 0};
+    const int each = c > 0 ? ceil_div(c, ceil_div(c, kTokens)) : 1; // of equal size: what is left over would be padded
+    for (int k = 0; k * each < c; ++k)
+      plan->tile[tile_at[threadIdx.x] + k] = {static_cast<int>(threadIdx.x), first + k * each, min(each, c - k * each),
+                                              0};
   }
   for (int i = begin; i < end; i += kBatch * kWarp) {
     int batch[kBatch];

@@ -62,12 +62,16 @@ template <class Arch_, class Shape_, int kTokens_, int kRowTiles_, int kWarps_, 
   using Arch = Arch_;
   using Shape = Shape_;
   static constexpr int kTokens = kTokens_, kRowTiles = kRowTiles_, kWarps = kWarps_, kStages = kStages_;
+  static constexpr bool kNarrow = false;
   static constexpr int kThreads = 32 * kWarps, kRows = 16 * kRowTiles * kWarps;
   static constexpr int kColumns = Shape::kHidden > Shape::kIntermediate ? Shape::kHidden : Shape::kIntermediate;
   static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
   static constexpr int kBlocks = blocks_together<Arch>(kThreads, kRowTiles *kTokens / 2, kSharedBytes);
   static_assert(kTokens % 8 == 0 && kStages >= 2);
 };
+
+/// Tokens of the narrower product that a kernel with tiles of `tokens` has beside its own; `tokens`: it has none.
+constexpr int experts_narrow_tokens(int tokens) { return tokens == 144 ? 136 : tokens; }
 
 /// Hopper: a warpgroup owns 64 weight rows.
 struct Sm90 {
@@ -79,6 +83,9 @@ template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_, int kBlock
   using Arch = Sm90;
   using Shape = Shape_;
   static constexpr int kTokens = kTokens_, kRowTiles = 1, kStages = kStages_, kBlocks = kBlocks_;
+  /// A tile that has room for 8 tokens less is computed by a product of that width.
+  static constexpr bool kNarrow = experts_narrow_tokens(kTokens) < kTokens;
+  using Narrow = ExpertsGroupedSm90<Shape_, experts_narrow_tokens(kTokens_), kWarpgroups_, kStages_, kBlocks_>;
   static constexpr int kWarps = 4 * kWarpgroups_, kThreads = 32 * kWarps, kRows = 16 * kWarps;
   static constexpr int kColumns = Shape::kHidden > Shape::kIntermediate ? Shape::kHidden : Shape::kIntermediate;
   static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
