@@ -67,8 +67,7 @@ std::string DecodeStep::refusal(const GptOss &model) {
   return unfitWeights(model);
 }
 
-DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling,
-                       bool batchInvariant) {
+DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling) {
   if (const std::string why = refusal(model); !why.empty())
     throw std::runtime_error(why);
   if (slots < 1 || slots > cache.slots())
@@ -102,9 +101,7 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
                     sampling.repetitionPenalty, sampling.topK, sampling.seed};
   const int64_t positions = cache.pageTable(0).size(1) * cache.pageSize();
   setup.capacity = {positions, positions};
-  // Of sliding and full layers; how keys are split follows from them, so an invariant step does not look at the cache.
-  const int64_t most = batchInvariant ? config.maxPositions : positions;
-  setup.mostKeys = {std::min(config.slidingWindow, most), most};
+  setup.mostKeys = {std::min(config.slidingWindow, positions), positions}; // sliding, full
   setup.allocate = [&](size_t bytes) {
     impl->kept.push_back(at::zeros({static_cast<int64_t>(bytes)}, options.dtype(at::kByte)));
     return impl->kept.back().data_ptr();

@@ -21,10 +21,9 @@ public:
   static std::string refusal(const GptOss &model);
 
   /// The first `slots` slots of `cache` are the step's. Both outlive it. Throws std::runtime_error with the refusal or
-  /// with what compiling says. Captures nothing yet. What a slot computes depends on its own sequence and on `slots`,
-  /// and, if not `batchInvariant`, on how many positions the cache has a sequence, by which attention is split.
-  DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling,
-             bool batchInvariant = false);
+  /// with what compiling says. Captures nothing yet. What a slot computes depends on its own sequence, on `slots`, and
+  /// on how many positions the cache has a sequence, by which attention is split; not on the other slots.
+  DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
   ~DecodeStep();
   DecodeStep(const DecodeStep &) = delete;
   DecodeStep &operator=(const DecodeStep &) = delete;

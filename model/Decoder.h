@@ -45,7 +45,8 @@ public:
   /// Which of the two, and why, for the user to read.
   static std::string kind(const GptOss &model);
   /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
-  /// first of them are the decoder's. `batchInvariant`: as GenerateOptions says.
+  /// first of them are the decoder's. `batchInvariant`: as GenerateOptions says, of which a
+  /// cache of the model's most positions is the other half.
   static std::unique_ptr<Decoder> make(const GptOss &model, KvCache &cache, int64_t slots,
                                        const SamplingOptions &sampling, bool batchInvariant = false);
 };

@@ -46,12 +46,14 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   slots.resize(options.batchInvariant ? options.slots : count); // at most `count` are occupied
   KvCacheSizes sizes;
   sizes.slots = slots.size() + prefillRows;
-  sizes.capacity = longest + options.maxNewTokens;
+  const int64_t most = longest + options.maxNewTokens;
+  // Attention is split over keys by how many the cache may hold.
+  sizes.capacity = options.batchInvariant ? model.config().maxPositions : most;
   const auto whole = [&](int64_t tokens) { return (tokens / sizes.pageSize + 1) * sizes.pageSize; };
   // Each slot, each prompt that is computed now, and one that waits for its next sequence.
-  const int64_t window = whole(std::min(sizes.capacity, model.config().slidingWindow));
+  const int64_t window = whole(std::min(most, model.config().slidingWindow));
   sizes.fullTokens =
-      options.cacheTokens ? options.cacheTokens : count * whole(sizes.capacity) + (prefillRows + 1) * whole(longest);
+      options.cacheTokens ? options.cacheTokens : count * whole(most) + (prefillRows + 1) * whole(longest);
   sizes.slidingTokens = count * window + (2 * prefillRows + 1) * window + prefillRows * sizes.pageSize +
                         whole(std::min(longest * prefillRows, options.prefillTokens));
   cache = std::make_unique<KvCache>(model.config(), sizes, model.device(), model.dtype());

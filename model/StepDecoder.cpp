@@ -6,9 +6,8 @@
 
 namespace maskjit {
 
-StepDecoder::StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling,
-                         bool batchInvariant)
-    : cache(cache), compiled(model, cache, slots, sampling, batchInvariant), active(slots, 0) {}
+StepDecoder::StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling)
+    : cache(cache), compiled(model, cache, slots, sampling), active(slots, 0) {}
 
 at::Tensor StepDecoder::toDevice(const at::Tensor &host) const {
   return host.pin_memory().to(compiled.tokens.device(), host.scalar_type(), /*non_blocking=*/true);

@@ -9,7 +9,7 @@ namespace maskjit {
 class StepDecoder : public Decoder {
 public:
   /// DecodeStep::refusal is empty for these.
-  StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling, bool batchInvariant);
+  StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling);
 
   void start(const Started &sequence) override;
   void stop(int64_t slot) override;
