@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random MXFP4 weights in the released
-// layout, so routing is near uniform. Needs a GPU.
+// How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
+// uniform. Needs a GPU.
 //
-//   bench_decode_step [keys in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [--experts mxfp4|bf16] [keys in the cache, 1024] [batches, 1 8 32]
 #include "model/DecodeStep.h"
+#include "model/FromWeights.h"
 #include "runtime/launch/LoadedKernel.h"
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cstring>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -103,13 +105,27 @@ double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
   double missed = 1; // share of experts that no token of the batch takes
   for (int64_t i = 0; i < batch; ++i)
     missed *= 1 - double(c.expertsPerToken) / c.experts;
-  const double expert = 3 * hidden * c.intermediateSize * 17 / 32, hit = c.experts * (1 - missed);
+  const bool packed = model.weights().layers[0].gateUp.packed();
+  const double expert = 3 * hidden * c.intermediateSize * (packed ? 17. / 32 : 2), hit = c.experts * (1 - missed);
   double all = 2. * c.vocabSize * hidden;
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     const double attended = c.sliding[layer] ? std::min<double>(keys, c.slidingWindow) : keys;
     all += attention + router + hit * expert + batch * attended * 2 * narrow * 2;
   }
   return all;
+}
+
+/// Experts in bf16 as checkpoints hold them, filled on the device.
+Weights denseWeights(const Config &config, at::Device device) {
+  Weights weights = randomPackedWeights(config, device, at::kBFloat16, 1);
+  for (LayerWeights &layer : weights.layers)
+    for (Matrix *matrix : {&layer.gateUp, &layer.down}) {
+      const int64_t experts = matrix->matrices(), in = matrix->inputs(), out = matrix->outputs();
+      *matrix = Matrix(); // gives its memory back first
+      *matrix = Matrix(at::empty({experts, in, out}, at::TensorOptions(at::kBFloat16).device(device))
+                           .normal_(0, config.initializerRange));
+    }
+  return weights;
 }
 
 void measure(const GptOss &model, int64_t batch, int64_t keys, double rate) {
@@ -158,14 +174,21 @@ int main(int argc, char **argv) {
     return 1;
   }
   at::NoGradGuard guard;
-  const int64_t keys = argc > 1 ? std::stol(argv[1]) : 1024;
-  std::vector<int64_t> batches;
-  for (int i = 2; i < argc; ++i)
-    batches.push_back(std::stol(argv[i]));
+  bool dense = false;
+  std::vector<int64_t> numbers; // keys, batches
+  for (int i = 1; i < argc; ++i)
+    if (std::strcmp(argv[i], "--experts") == 0 && i + 1 < argc)
+      dense = std::strcmp(argv[++i], "bf16") == 0;
+    else
+      numbers.push_back(std::stol(argv[i]));
+  const int64_t keys = numbers.empty() ? 1024 : numbers[0];
+  std::vector<int64_t> batches(numbers.begin() + std::min<size_t>(1, numbers.size()), numbers.end());
   if (batches.empty())
     batches = {1, 8, 32};
   const at::Device gpu(at::kCUDA, 0);
-  const auto model = GptOss::randomPacked(config20b(24), gpu, at::kBFloat16, 1);
+  const Config config = config20b(24);
+  const auto model = dense ? fromWeights(config, denseWeights(config, gpu), gpu, at::kBFloat16)
+                           : GptOss::randomPacked(config, gpu, at::kBFloat16, 1);
   const double rate = readRate();
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {

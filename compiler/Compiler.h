@@ -145,10 +145,14 @@ Result<std::string> attnIr(const Mask &mask, const KernelSpec &spec);
 
 // ---- kernels without a mask ----
 
+/// How weights are held: 16-bit numbers of the activations' dtype, or in 4 bits.
+enum class WeightFormat { Dense, Mxfp4, Nf4 };
+
 /// Layer: both products, the activation and the weighted sum. Linear: one product, for training, where other things
 /// stand between the two; Gradient: that of a Linear's input, from the same bytes.
 enum class ExpertsKind { Layer, Linear, Gradient };
-/// Experts in MXFP4, for a class of token counts.
+/// Experts, for a class of token counts. Dense ones ([experts, inputs, outputs], as checkpoints hold them) have a kernel
+/// of a Layer alone, for few tokens.
 struct ExpertsSpec {
   ExpertsKind kind = ExpertsKind::Layer;
   int hidden = 0, intermediate = 0; // of a Linear and its Gradient: inputs and outputs of the matrix
@@ -156,8 +160,9 @@ struct ExpertsSpec {
   int rows = 0; // the class: 4 or 8: the most tokens of a single launch; more: tokens of one expert that a tile holds
   DType dtype = DType::BF16;
   std::string arch;
+  WeightFormat format = WeightFormat::Mxfp4; // or Dense
 };
-/// The class that serves `tokens` tokens of a layer of `experts` best. Errors: sizes or a dtype without kernels.
+/// The class that serves `tokens` tokens of a layer of `experts` best; of Dense the most of a launch. Errors: sizes or a dtype without kernels.
 Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts);
 /// All classes of an architecture and its sizes, ascending.
 std::vector<int> expertsRowClasses(const ExpertsSpec &spec);

@@ -19,6 +19,7 @@ struct StepSpec {
   int64_t slots = 1;
   DType dtype = DType::BF16;
   std::string arch;
+  WeightFormat expertsFormat = WeightFormat::Mxfp4; // or Dense
 };
 
 /// The experts of such a model's layers; `rows` is what expertsRows gives for its slots.

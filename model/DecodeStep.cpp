@@ -60,8 +60,8 @@ struct DecodeStep::Impl {
 std::string DecodeStep::refusal(const GptOss &model) {
   if (!model.device().is_cuda())
     return "the decode step is for CUDA, the model is on " + model.device().str();
-  if (model.dtype() != at::kBFloat16)
-    return "the decode step computes in bfloat16, the model in " + std::string(c10::toString(model.dtype()));
+  if (model.dtype() != at::kBFloat16 && model.dtype() != at::kHalf)
+    return "the decode step computes in bfloat16 or float16, the model in " + std::string(c10::toString(model.dtype()));
   if (model.adapter && model.adapterEnabled)
     return "the decode step applies no adapter yet; merge it, or use the model's forward";
   return unfitWeights(model);
@@ -85,7 +85,7 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
   logits = at::zeros({slots, config.vocabSize}, options.dtype(at::kFloat));
 
   StepSetup setup;
-  setup.spec = stepSpecOf(config, Rope(config, model.device()).attentionFactor(), slots);
+  setup.spec = stepSpecOf(model, Rope(config, model.device()).attentionFactor(), slots);
   setup.inputs = stepInputsOf(model, cache, impl->kept);
   const std::pair<const char *, at::Tensor *> state[] = {
       {"tokens", &tokens}, {"written", &kvLength},   {"active", &active}, {"sequences", &sequence},

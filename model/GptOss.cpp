@@ -2,6 +2,7 @@
 // The model: embedding, layers of attention and experts on packed rows, final norm, head.
 #include "model/GptOss.h"
 #include "model/Experts.h"
+#include "model/FromWeights.h"
 #include "model/JsonFields.h"
 #include "model/KernelsAhead.h"
 #include "model/Norm.h"
@@ -30,11 +31,11 @@ struct GptOss::Impl {
 namespace {
 
 void checkPlacement(at::Device device, at::ScalarType dtype) {
-  if (dtype != at::kFloat && dtype != at::kBFloat16)
-    throw std::runtime_error(std::string("dtype: expected float32 or bfloat16, got ") + c10::toString(dtype));
+  if (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf)
+    throw std::runtime_error(std::string("dtype: expected float32, bfloat16 or float16, got ") + c10::toString(dtype));
   if (device.is_cpu() != (dtype == at::kFloat))
     throw std::runtime_error(
-        "dtype: the attention kernels compute in float32 on the CPU and in bfloat16 on CUDA; got " +
+        "dtype: the attention kernels compute in float32 on the CPU, in bfloat16 or float16 on CUDA; got " +
         std::string(c10::toString(dtype)) + " on " + device.str());
 }
 
@@ -69,8 +70,13 @@ std::shared_ptr<GptOss> GptOss::randomPacked(const Config &config, at::Device de
                [&](const Config &config) { return randomPackedWeights(config, device, dtype, seed); });
 }
 
+std::shared_ptr<GptOss> fromWeights(const Config &config, Weights weights, at::Device device, at::ScalarType dtype) {
+  checkPlacement(device, dtype);
+  return build(config, device, dtype, [&](const Config &) { return std::move(weights); });
+}
+
 void GptOss::save(const std::string &directory, std::optional<at::ScalarType> dtype) const {
-  const at::ScalarType as = dtype.value_or(impl->dtype);
+  const at::ScalarType as = dtype.value_or(impl->dtype == at::kHalf ? at::kBFloat16 : impl->dtype);
   if (as != at::kFloat && as != at::kBFloat16)
     throw std::runtime_error(std::string("dtype: checkpoints are written as float32 or bfloat16, not ") +
                              c10::toString(as));

@@ -27,17 +27,29 @@ struct Binder {
     kept.push_back(flat);
     inputs[name].data = flat.data_ptr();
   }
+  /// As add, of what is too large for a second copy.
+  void addInPlace(const std::string &name, const at::Tensor &tensor) {
+    TORCH_CHECK(tensor.is_contiguous(), name, " has gaps; hold it contiguous");
+    inputs[name].data = tensor.data_ptr();
+  }
   void addExperts(const std::string &name, const Matrix &matrix, const at::Tensor &bias) {
-    add(name + "_blocks", matrix.mxfp4()->blocks);
-    add(name + "_scales", matrix.mxfp4()->scales);
+    if (matrix.packed()) {
+      add(name + "_blocks", matrix.mxfp4()->blocks);
+      add(name + "_scales", matrix.mxfp4()->scales);
+    } else {
+      addInPlace(name, matrix.dense());
+    }
     add(name + "_bias", bias);
   }
 };
 
 } // namespace
 
-StepSpec stepSpecOf(const Config &c, double ropeScale, int64_t slots) {
+StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots) {
+  const Config &c = model.config();
   StepSpec spec;
+  spec.dtype = model.dtype() == at::kHalf ? DType::F16 : DType::BF16;
+  spec.expertsFormat = model.weights().layers[0].gateUp.packed() ? WeightFormat::Mxfp4 : WeightFormat::Dense;
   spec.hidden = c.hiddenSize, spec.headsQ = c.headsQ, spec.headsKv = c.headsKv, spec.headDim = c.headDim;
   spec.experts = c.experts, spec.expertsPerToken = c.expertsPerToken, spec.intermediate = c.intermediateSize;
   spec.vocabulary = c.vocabSize, spec.eps = c.rmsNormEps, spec.ropeScale = ropeScale;
@@ -93,8 +105,16 @@ std::string unfitWeights(const GptOss &model) {
   for (const LayerWeights &w : weights.layers) {
     if (w.qWeight.packed() || w.kWeight.packed() || w.vWeight.packed() || w.oWeight.packed() || w.routerWeight.packed())
       return "attention is held in 4 bits, which the decode step does not multiply yet; hold it dense";
-    if (!w.gateUp.mxfp4() || !w.down.mxfp4())
-      return "experts are not held in MXFP4, which is what the decode step's kernel reads";
+    if (w.gateUp.nf4() || w.down.nf4())
+      return "experts are held in NF4, which no kernel of the decode step reads; hold them dense or in MXFP4";
+    const Matrix &first = weights.layers[0].gateUp;
+    for (const Matrix *matrix : {&w.gateUp, &w.down}) {
+      if (matrix->packed() != first.packed())
+        return "experts are held in MXFP4 in some layers and dense in others; hold all of them alike";
+      if (!matrix->packed() && matrix->dense().scalar_type() != model.dtype())
+        return std::string("experts are held in ") + c10::toString(matrix->dense().scalar_type()) +
+               ", the decode step computes in " + c10::toString(model.dtype()) + "; convert them";
+    }
   }
   return "";
 }

@@ -6,8 +6,8 @@
 
 namespace maskjit {
 
-/// The structure of `config`; its masks are those of the attention layers.
-StepSpec stepSpecOf(const Config &config, double ropeScale, int64_t slots);
+/// The structure of `model` and how its experts are held; its masks are those of the attention layers.
+StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots);
 
 /// Weights and pages by the names that the step's description gives them. Tensors that had to be converted are kept in
 /// `kept`.

@@ -27,6 +27,10 @@ bool singleFits(const ExpertsSpec &spec) {
          device::experts_rows_slots(spec.hidden, spec.intermediate, 2) >= 2;
 }
 
+bool dense(const ExpertsSpec &spec) { return spec.format == WeightFormat::Dense; }
+/// Tokens of a launch over 16-bit weights: a lane holds a pair.
+int denseTokens(const ExpertsSpec &spec) { return std::min(8, 32 / std::max(1, spec.expertsPerToken)); }
+
 /// Columns of the longest row that the products sum over: what a tile's scales are.
 int columnsOf(const ExpertsSpec &spec) {
   return spec.kind == ExpertsKind::Linear ? spec.hidden : std::max(spec.hidden, spec.intermediate);
@@ -37,16 +41,36 @@ Result<void> checkSpec(const ExpertsSpec &spec) {
   if (std::find(archs.begin(), archs.end(), spec.arch) == archs.end())
     return Error{fmt::format("no kernels for architecture '{}'; there are for {}", spec.arch, fmt::join(archs, ", "))};
   if (spec.dtype == DType::F32)
-    return Error{"4-bit experts on CUDA take fp16 and bf16 activations, got fp32; convert them, or use the CPU"};
+    return Error{"experts on CUDA take fp16 and bf16 activations, got fp32; convert them, or use the CPU"};
   if (spec.arch == "sm_75" && spec.dtype == DType::BF16)
     return Error{"sm_75 has no bf16; convert the activations to fp16"};
   for (int size : {spec.hidden, spec.intermediate})
     if (size < 32 || size % 32)
-      return Error{fmt::format("MXFP4 experts have sizes that are multiples of 32, got hidden {} and intermediate {}",
+      return Error{fmt::format("experts have sizes that are multiples of 32, got hidden {} and intermediate {}",
                                spec.hidden, spec.intermediate)};
   if (spec.expertsPerToken < 1 || spec.expertsPerToken > 8)
     return Error{fmt::format("1 to 8 experts a token, got {}", spec.expertsPerToken)};
+  if (spec.format == WeightFormat::Nf4)
+    return Error{"there is no kernel for experts in NF4; hold them dense or in MXFP4"};
+  if (dense(spec) && spec.kind != ExpertsKind::Layer)
+    return Error{"experts with 16-bit weights have a kernel of the whole layer, none of a single product"};
   return {};
+}
+
+/// Every architecture, 16-bit weights, few tokens.
+ExpertsSchedule denseLaunch(const ExpertsSpec &spec) {
+  const char *family = spec.arch == "sm_75" ? "Sm75" : "Sm80";
+  const int warps = device::kDenseTileBlocks * device::kDenseShares;
+  return {fmt::format("ExpertsDense<{}, Shape, {}, {}, {}>", family, device::kDenseTileBlocks, device::kDenseShares,
+                      device::kDenseAhead),
+          family,
+          true,
+          denseTokens(spec),
+          64 * device::kDenseTileBlocks,
+          device::kDenseAhead,
+          warps,
+          32 * warps,
+          0};
 }
 
 /// Hopper, few tokens: two groups of warps hold the activations of 4 tokens, one those of 8.
@@ -138,6 +162,8 @@ double expertCost(double mean, int tile) {
 std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
   if (spec.kind == ExpertsKind::Gradient)
     return {32, 64};
+  if (dense(spec))
+    return {denseTokens(spec)};
   std::vector<int> classes;
   if (singleFits(spec))
     classes = {4, 8};
@@ -149,6 +175,8 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
 Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts) {
   if (Result<void> fits = checkSpec(spec); !fits)
     return fits.error();
+  if (dense(spec))
+    return denseTokens(spec);
   const double mean =
       static_cast<double>(tokens) * spec.expertsPerToken / static_cast<double>(std::max<int64_t>(experts, 1));
   int best = 0;
@@ -175,6 +203,8 @@ Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec) {
                              spec.intermediate, spec.arch, fmt::join(classes, ", "))};
   if (spec.kind == ExpertsKind::Gradient)
     return gradient(spec);
+  if (dense(spec))
+    return denseLaunch(spec);
   return spec.rows <= 8 ? singleLaunch(spec) : wgmmaFits(spec) ? wgmma(spec) : portable(spec);
 }
 

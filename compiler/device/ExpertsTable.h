@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which schedule the kernels for 4-bit experts take on an architecture for a class of token counts.
+// Which schedule the kernels for experts take on an architecture for a class of token counts.
 #pragma once
 #include "compiler/Compiler.h"
 

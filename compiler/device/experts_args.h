@@ -46,6 +46,28 @@ struct ExpertsArgs {
   void *y;           // [pairs, hidden]
 };
 
+/// One matrix an expert in 16 bits, as checkpoints without quantization hold it: inputs outside, outputs inside.
+struct DenseStack {
+  const void *weights; // [experts, columns, rows], 16-byte aligned
+  const void *bias;    // [experts, rows]
+};
+
+/// The same call as ExpertsArgs' on such matrices, for up to 8 tokens.
+struct ExpertsDenseArgs {
+  const void *x;            // [tokens, hidden], 16-byte aligned
+  DenseStack gate_up, down; // rows as ExpertsArgs'
+  const int *experts;
+  const float *weights;
+  float *out;
+  int tokens, accumulate;
+  float alpha, limit;
+
+  // ---- workspace, 16-byte aligned ----
+  void *h;           // [pairs, intermediate]
+  unsigned *barrier; // experts_dense_words, zero before the first launch ever, left ready for the next
+  void *shares;      // experts_dense_share_bytes: sums over a part of the features, of tiles that blocks share
+};
+
 /// One product of training: y[p] = matrix of expert p times x[p / per_row], plus the bias. Its gradient, in the same
 /// block: y[p] = x[p / per_row] times the matrix itself, the sum running over its rows; no bias.
 struct ExpertsLinearArgs {

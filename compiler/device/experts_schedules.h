@@ -48,6 +48,27 @@ template <class Shape_, int kGroups_> struct ExpertsRows {
   static_assert(kTokens * Shape::kTopK <= 32, "a lane holds a pair");
 };
 
+// ---- few tokens, 16-bit weights, every architecture: one block a multiprocessor, both products in one launch ----
+
+/// Tiles of 64 * kTileBlocks outputs; kShares warps share the inputs of each 64.
+template <class Arch_, class Shape_, int kTileBlocks_, int kShares_, int kAhead_> struct ExpertsDense {
+  using Arch = Arch_;
+  using Shape = Shape_;
+  static constexpr int kTileBlocks = kTileBlocks_, kShares = kShares_, kAhead = kAhead_;
+  static constexpr int kWarps = kTileBlocks * kShares, kThreads = 32 * kWarps;
+  static constexpr int kTileOut = 64 * kTileBlocks, kRoundIn = 16 * kShares;
+  static constexpr int kTokens = 32 / Shape::kTopK < 8 ? 32 / Shape::kTopK : 8; // a lane holds a pair
+  static constexpr int kItems = 4 * kTileBlocks; // products of a step, a warp's float4 each
+  static constexpr int kFetched = 2 * kAhead;    // rounds that wait in the L2 cache while blocks wait for each other
+};
+constexpr int kDenseTileBlocks = 2, kDenseShares = 6, kDenseAhead = 4;
+/// Blocks that a launch needs at least: then none has parts of more than two tiles of the second product.
+constexpr int experts_dense_blocks(int hidden) { return ceil_div(hidden, 64 * kDenseTileBlocks); }
+/// Words of the barrier: arrival, generation, and arrivals at the tile that a block begins and others go on with.
+constexpr int experts_dense_words(int blocks) { return 2 + blocks; }
+/// Two tiles a block: the one that it begins with and the one that it ends with.
+constexpr long long experts_dense_share_bytes(int blocks) { return 2LL * blocks * 4 * kDenseTileBlocks * 32 * 16; }
+
 // ---- many tokens: tiles of weight rows and of one expert's tokens ----
 
 constexpr int kRouteThreads = 1024, kCombineThreads = 256;

@@ -101,13 +101,4 @@ __device__ inline u32 shared_read_byte(u32 address) {
   return v;
 }
 
-/// Largest finite numbers instead of infinities in fp16.
-template <class T> __device__ inline u32 pack_finite(float low, float high) {
-  if constexpr (!T::kBf16) {
-    constexpr float kLargest = 65504.f;
-    low = fminf(fmaxf(low, -kLargest), kLargest), high = fminf(fmaxf(high, -kLargest), kLargest);
-  }
-  return pack<T>(low, high);
-}
-
 } // namespace maskjit::device

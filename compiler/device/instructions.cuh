@@ -51,6 +51,14 @@ template <class T> __device__ u32 pack(float low, float high) {
 #endif
   return packed;
 }
+/// The same, but no number becomes an infinity: in fp16 what is past the largest number becomes that number.
+template <class T> __device__ u32 pack_finite(float low, float high) {
+  if constexpr (!T::kBf16) {
+    constexpr float kLargest = 65504.f;
+    low = fminf(fmaxf(low, -kLargest), kLargest), high = fminf(fmaxf(high, -kLargest), kLargest);
+  }
+  return pack<T>(low, high);
+}
 template <class T> __device__ float low_half(u32 packed) {
   if constexpr (T::kBf16)
     return __int_as_float(static_cast<int>(packed << 16));

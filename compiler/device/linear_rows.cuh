@@ -55,7 +55,7 @@ template <class T> __device__ float element(const void *data, long long index) {
   return low_half<T>(static_cast<const u16 *>(data)[index]);
 }
 template <class T> __device__ void set_element(void *data, long long index, float value) {
-  static_cast<u16 *>(data)[index] = static_cast<u16>(pack<T>(value, 0.f));
+  static_cast<u16 *>(data)[index] = static_cast<u16>(pack_finite<T>(value, 0.f));
 }
 
 /// Eight features of one input row as the right operand of two products; with a norm times its weight, and the sum of
@@ -110,7 +110,7 @@ __device__ void finish_pair(const LinearArgs &args, const LinearTile<S> &tile, i
   const int position = placed ? args.positions[row] : 0;
   if (S::kHead > 0 && args.rotate[matrix]) {
     // As the model's rope: rounded to the activations' type first, turned in fp32.
-    a = low_half<T>(pack<T>(a, 0.f)), b = low_half<T>(pack<T>(b, 0.f));
+    a = low_half<T>(pack_finite<T>(a, 0.f)), b = low_half<T>(pack_finite<T>(b, 0.f));
     float sine, cosine;
     sincosf(static_cast<float>(position) * args.frequencies[low % (S::kHead > 0 ? S::kHead : 1)], &sine, &cosine);
     sine *= args.rope_scale, cosine *= args.rope_scale;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Shapes of attn.experts: every size that its matrices, biases and rows share is the same.
+// Shapes of attn.experts: every size that its matrices, biases and rows share is the same, and both matrices are held
+// in one format.
 #include "dialects/attn/AttnDialect.h"
 
 using namespace mlir;
@@ -18,27 +19,67 @@ struct Size {
   }
 };
 
-/// A packed matrix [experts, rows, columns / 32, 16] with its scales and bias.
-LogicalResult verifyMatrix(Operation *op, StringRef name, ShapedType blocks, ShapedType scales, ShapedType bias,
-                           const Size &experts, const Size &rows, const Size &columns) {
+/// Sizes of a matrix an expert, whatever it is held in.
+struct MatrixSizes {
+  Size experts, rows, columns;
+};
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+LogicalResult verifyBias(Operation *op, StringRef name, RankedTensorType bias, Type element, const MatrixSizes &sizes) {
+  if (bias.getRank() != 2 || bias.getElementType() != element)
+    return op->emitOpError() << name << " has a bias [experts, rows] of the input's type, got " << bias;
+  if (failed(sizes.experts.is(name, bias.getDimSize(0))))
+    return failure();
+  return sizes.rows.is(name, bias.getDimSize(1));
+}
+
+/// Blocks [experts, rows, columns / 32, 16] and scales [experts, rows, columns / 32].
+LogicalResult verifyMxfp4(Operation *op, StringRef name, RankedTensorType blocks, RankedTensorType scales,
+                          const MatrixSizes &sizes) {
+  if (blocks.getRank() != 4 || scales.getRank() != 3 || !blocks.getElementType().isInteger(8) ||
+      !scales.getElementType().isInteger(8))
+    return op->emitOpError() << name << " in MXFP4 is blocks [experts, rows, columns / 32, 16] and scales [experts, "
+                             << "rows, columns / 32] of i8, got " << blocks << " and " << scales;
   if (blocks.getDimSize(3) != 16)
     return op->emitOpError() << name << " has blocks of " << blocks.getDimSize(3) << " bytes; MXFP4 has 16";
   const int64_t packed = blocks.getDimSize(2);
-  for (ShapedType type : {blocks, scales, bias})
-    if (failed(experts.is(name, type.getDimSize(0))) || failed(rows.is(name, type.getDimSize(1))))
+  for (RankedTensorType type : {blocks, scales})
+    if (failed(sizes.experts.is(name, type.getDimSize(0))) || failed(sizes.rows.is(name, type.getDimSize(1))))
       return failure();
-  if (failed(columns.is(name, ShapedType::isDynamic(packed) ? packed : packed * 32)))
+  if (failed(sizes.columns.is(name, ShapedType::isDynamic(packed) ? packed : packed * 32)))
     return failure();
   return Size{op, "number of blocks a row", packed}.is(name, scales.getDimSize(2));
 }
+
+/// Weights [experts, columns, rows].
+LogicalResult verifyDense(Operation *op, StringRef name, RankedTensorType weights, Type element,
+                          const MatrixSizes &sizes) {
+  if (weights.getRank() != 3 || weights.getElementType() != element)
+    return op->emitOpError() << name << " has weights [experts, columns, rows] of the input's type, got " << weights;
+  if (failed(sizes.experts.is(name, weights.getDimSize(0))) || failed(sizes.columns.is(name, weights.getDimSize(1))))
+    return failure();
+  return sizes.rows.is(name, weights.getDimSize(2));
+}
 } // namespace
 
+int64_t ExpertsOp::intermediate() {
+  const RankedTensorType down = typeOf(getDown()[0]);
+  if (dense())
+    return down.getRank() == 3 ? down.getDimSize(1) : -1;
+  return down.getRank() != 4 ? -1 : down.isDynamicDim(2) ? ShapedType::kDynamic : down.getDimSize(2) * 32;
+}
+
 LogicalResult ExpertsOp::verify() {
+  for (OperandRange matrix : {getGateUp(), getDown()})
+    if (matrix.size() != getGateUp().size() || (matrix.size() != 2 && matrix.size() != 3))
+      return emitOpError() << "has both matrices as blocks, scales and bias or as weights and bias, got "
+                           << getGateUp().size() << " and " << getDown().size() << " tensors";
   const auto input = getInput().getType(), chosen = getChosen().getType();
-  if (input.isDynamicDim(1) || chosen.isDynamicDim(1) || getDownScales().getType().isDynamicDim(2))
+  if (input.isDynamicDim(1) || chosen.isDynamicDim(1) || ShapedType::isDynamic(intermediate()))
     return emitOpError() << "the hidden size, the intermediate size and the number of experts a token must be known";
   const Size tokens{*this, "number of tokens", input.getDimSize(0)}, hiddenSize{*this, "hidden size", hidden()},
-      experts{*this, "number of experts", getGateUpBlocks().getType().getDimSize(0)};
+      experts{*this, "number of experts", typeOf(getGateUp()[0]).getDimSize(0)};
   if (failed(tokens.is("chosen", chosen.getDimSize(0))) ||
       failed(tokens.is("scores", getScores().getType().getDimSize(0))) ||
       failed(Size{*this, "number of experts a token", top()}.is("scores", getScores().getType().getDimSize(1))) ||
@@ -47,10 +88,16 @@ LogicalResult ExpertsOp::verify() {
   if (getResidual() && failed(hiddenSize.is("the residual", getResidual().getType().getDimSize(1))))
     return failure();
   const Size intermediateSize{*this, "intermediate size", intermediate()};
-  if (failed(verifyMatrix(*this, "gate_up", getGateUpBlocks().getType(), getGateUpScales().getType(),
-                          getGateUpBias().getType(), experts, {*this, "number of gate and up rows", 2 * intermediate()},
-                          hiddenSize)))
-    return failure();
-  return verifyMatrix(*this, "down", getDownBlocks().getType(), getDownScales().getType(), getDownBias().getType(),
-                      experts, hiddenSize, intermediateSize);
+  const MatrixSizes gateUp{experts, {*this, "number of gate and up rows", 2 * intermediate()}, hiddenSize};
+  const MatrixSizes down{experts, hiddenSize, intermediateSize};
+  const std::tuple<StringRef, OperandRange, const MatrixSizes &> matrices[] = {{"gate_up", getGateUp(), gateUp},
+                                                                               {"down", getDown(), down}};
+  for (const auto &[name, tensors, sizes] : matrices) {
+    const Type element = input.getElementType();
+    if (failed(dense() ? verifyDense(*this, name, typeOf(tensors[0]), element, sizes)
+                       : verifyMxfp4(*this, name, typeOf(tensors[0]), typeOf(tensors[1]), sizes)) ||
+        failed(verifyBias(*this, name, typeOf(tensors.back()), element, sizes)))
+      return failure();
+  }
+  return success();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A mixture of experts whose weights stay in 4 bits.
+// A mixture of experts; its weights stay as they are held, in 4 or 16 bits.
 #ifndef MASKJIT_ATTN_EXPERTS_TD
 #define MASKJIT_ATTN_EXPERTS_TD
 
@@ -27,20 +27,19 @@ def Attn_ExpertsScheduleAttr : AttrDef<Attn_Dialect, "ExpertsSchedule"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
-def Attn_Blocks : 4DTensorOf<[I8]>;
-def Attn_Scales : 3DTensorOf<[I8]>;
-
-def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure]> {
-  let summary = "gated products of the experts that each token is routed to, their weights in MXFP4";
+def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments]> {
+  let summary = "gated products of the experts that each token is routed to";
   let description = [{
     `out[i] = sum over s of scores[i, s] * down_e(swiglu(gate_up_e(x[i])))` with `e = chosen[i, s]`, plus `residual[i]`
-    where there is one. x, of n features; chosen and scores [tokens, top]; an expert below 0 adds nothing. A matrix of
-    `rows` by `columns` an expert is blocks [experts, rows, columns / 32, 16], two values a byte, the low nibble first,
-    scales [experts, rows, columns / 32], a power of two each, and bias [experts, rows]. Rows of gate_up alternate: gate,
-    up. `swiglu(g, u) = g sigmoid(alpha g) (u + 1)` with g at most `limit`, u within +-`limit`.
+    where there is one. x, of n features; chosen and scores [tokens, top]; an expert below 0 adds nothing. Rows of
+    gate_up alternate: gate, up. `swiglu(g, u) = g sigmoid(alpha g) (u + 1)` with g at most `limit`, u within +-`limit`.
+
+    A matrix of `rows` by `columns` an expert comes in MXFP4, (blocks [experts, rows, columns / 32, 16], two values a
+    byte, the low nibble first; scales [experts, rows, columns / 32], a power of two each; bias [experts, rows]), or
+    dense, (weights [experts, columns, rows] of x's type; bias).
 
     `class` says for how many tokens a kernel is made, not how many there are: 4 or 8, the most of a single launch, else
-    the tokens of one expert that a tile holds.
+    the tokens of one expert that a tile holds. Dense experts have class 8 alone; more tokens are its groups.
 
     ```mlir
     %y = attn.experts %x to (%chosen, %scores) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2) add (%r)
@@ -48,20 +47,19 @@ def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure]> {
     ```
   }];
   let arguments = (ins 2DTensorOf<[F16, BF16]>:$input, 2DTensorOf<[I32]>:$chosen, 2DTensorOf<[F32]>:$scores,
-    Attn_Blocks:$gate_up_blocks, Attn_Scales:$gate_up_scales, 2DTensorOf<[F16, BF16]>:$gate_up_bias,
-    Attn_Blocks:$down_blocks, Attn_Scales:$down_scales, 2DTensorOf<[F16, BF16]>:$down_bias,
-    Optional<2DTensorOf<[F32]>>:$residual, F32Attr:$alpha, F32Attr:$limit, I32Attr:$row_class,
+    Variadic<AnyRankedTensor>:$gate_up, Variadic<AnyRankedTensor>:$down, Optional<2DTensorOf<[F32]>>:$residual, F32Attr:$alpha, F32Attr:$limit, I32Attr:$row_class,
     OptionalAttr<Attn_ExpertsScheduleAttr>:$schedule);
   let results = (outs 2DTensorOf<[F32]>:$out);
   let assemblyFormat = [{
-    $input `to` `(` $chosen `,` $scores `)` `gate_up` `(` $gate_up_blocks `,` $gate_up_scales `,` $gate_up_bias `)`
-    `down` `(` $down_blocks `,` $down_scales `,` $down_bias `)` (`add` `(` $residual^ `)`)?
+    $input `to` `(` $chosen `,` $scores `)` `gate_up` `(` $gate_up `)` `down` `(` $down `)` (`add` `(` $residual^ `)`)?
     `alpha` $alpha `limit` $limit `class` $row_class attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     int64_t hidden() { return getInput().getType().getDimSize(1); }
-    int64_t intermediate() { return getDownScales().getType().getDimSize(2) * 32; }
+    int64_t intermediate(); // -1 if the down matrix has no rank that a format has
+    /// Whether the weights are 16-bit numbers; else they are MXFP4.
+    bool dense() { return getGateUp().size() == 2; }
     int64_t top() { return getChosen().getType().getDimSize(1); }
   }];
 }

@@ -17,8 +17,10 @@ void ModelOptions::addPlacementTo(CLI::App &command, const std::string &suffix) 
   command.add_option("--device" + suffix, device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  command.add_option("--dtype" + suffix, dtype, "float32 or bfloat16; default: float32 on the CPU, bfloat16 on CUDA")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command
+      .add_option("--dtype" + suffix, dtype,
+                  "float32, or on CUDA bfloat16 or float16; default: float32 on the CPU, bfloat16 on CUDA")
+      ->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
   command
       .add_option(
           "--nf4" + suffix, nf4,
@@ -34,11 +36,12 @@ std::shared_ptr<GptOss> ModelOptions::load() const {
     throw std::runtime_error("--device cuda: no CUDA device answers here; --device cpu runs without one");
   const at::Device at(cuda ? at::kCUDA : at::kCPU);
   const bool wide = dtype.empty() ? !cuda : dtype == "float32";
+  const at::ScalarType type = wide ? at::kFloat : dtype == "float16" ? at::kHalf : at::kBFloat16;
   LoadOptions options;
   options.dense = dense;
   options.nf4Attention = nf4 != "none", options.nf4Experts = nf4 == "all";
   options.progress = progressOnTerminal("loading");
-  std::shared_ptr<GptOss> loaded = GptOss::load(model, at, wide ? at::kFloat : at::kBFloat16, options);
+  std::shared_ptr<GptOss> loaded = GptOss::load(model, at, type, options);
   if (!adapter.empty())
     loaded->adapter = Lora::load(adapter, loaded->config(), at);
   return loaded;

@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The experts of a layer on CUDA with their weights in MXFP4, on raw memory: what operators, steps and benchmarks call.
+// The experts of a layer on CUDA with their weights as they are held, on raw memory: what operators, steps and
+// benchmarks call.
 #pragma once
 #include "compiler/Compiler.h"
 #include "runtime/cache/KernelCache.h"
 
 namespace maskjit {
 
-/// One matrix an expert, packed as checkpoints store it: value = E2M1 nibble * 2^(scale - 127), the low nibble first.
-/// Scale bytes are at most 128. Pointers are multiples of 16 bytes.
-struct Mxfp4View {
-  const void *blocks = nullptr; // u8 [experts, rows, columns / 32, 16]
-  const void *scales = nullptr; // u8 [experts, rows, columns / 32]
-  const void *bias = nullptr;   // [experts, rows] of the activations' dtype
+/// One matrix an expert, as checkpoints store it: in MXFP4, value = E2M1 nibble * 2^(scale - 127), the low nibble
+/// first, scale bytes at most 128; or 16-bit numbers of the activations' dtype. Pointers are multiples of 16 bytes.
+struct ExpertsView {
+  const void *weights = nullptr; // u8 [experts, rows, columns / 32, 16]; dense: [experts, columns, rows]
+  const void *scales = nullptr;  // u8 [experts, rows, columns / 32]; dense: null
+  const void *bias = nullptr;    // [experts, rows] of the activations' dtype
 };
 
 /// One call on device memory: out (+)= sum over the chosen experts of score * down(swiglu(gate_up(x))).
 struct ExpertsCall {
   DType dtype = DType::BF16; // of x and the biases
+  WeightFormat format = WeightFormat::Mxfp4;
   int64_t tokens = 0, hidden = 0, intermediate = 0, experts = 0, expertsPerToken = 0;
   const void *x = nullptr;         // [tokens, hidden], contiguous, a multiple of 16 bytes
   const int32_t *chosen = nullptr; // [tokens, expertsPerToken], distinct within a token; below 0: nothing
   const float *scores = nullptr;   // as `chosen`
-  Mxfp4View gateUp, down;          // 2 * intermediate rows (gate even, up odd) of hidden; hidden rows of intermediate
+  ExpertsView gateUp, down;        // 2 * intermediate rows (gate even, up odd) of hidden; hidden rows of intermediate
   float *out = nullptr;            // [tokens, hidden] fp32, contiguous
   bool accumulate = false;         // add to what is in `out`, a residual stream
   float alpha = 1.702f, limit = 7;
@@ -29,16 +31,21 @@ struct ExpertsCall {
 
   /// expertsWorkspace(call) bytes; free again, in stream order, after the call.
   void *workspace = nullptr;
-  /// Two words of device memory, zero before their first use and zero after every call. Calls of one stream share them.
+  /// expertsBarrierBytes(call) of device memory, zero before their first use and left ready by every call. Calls of one
+  /// stream share them; MXFP4 needs two words.
   uint32_t *barrier = nullptr;
 };
 
 /// Bytes of workspace on the device that is current. Errors as expertsForwardCuda's.
 Result<int64_t> expertsWorkspace(const ExpertsCall &call);
 
+/// Bytes of its barrier on that device.
+Result<int64_t> expertsBarrierBytes(const ExpertsCall &call);
+
 /// Launches on `stream` of the current context and returns at once; the number of launches and their grids depend on
 /// `tokens` alone, never on the routing, so that a captured graph follows new values behind the same pointers. The
-/// first call of a structure compiles or loads its kernel. Errors: sizes that no kernel takes, more experts than 128.
+/// first call of a structure compiles or loads its kernel. Dense weights are read anew for every 8 tokens. Errors:
+/// sizes that no kernel takes, more experts than 128, dense weights on a GPU with few multiprocessors.
 Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream);
 
 /// Compiles or loads the kernels of such a call; afterwards the call itself may be captured into a graph.
@@ -51,7 +58,7 @@ struct ExpertsLinearCall {
   int64_t pairs = 0, perRow = 1, experts = 0;
   int64_t outputs = 0, inputs = 0; // rows and columns of each matrix
   const void *x = nullptr;         // [pairs / perRow, inputs]; the gradient's: [.., outputs]; a multiple of 16 bytes
-  Mxfp4View matrix;                // bias null: none
+  ExpertsView matrix;              // in MXFP4; bias null: none
   const int32_t *chosen = nullptr; // [pairs]; below 0: y[p] is not written
   void *y = nullptr;               // [pairs, outputs]; the gradient's: [pairs, inputs]
   void *workspace = nullptr;       // as ExpertsCall's, of expertsLinearWorkspace(call, gradient) bytes

@@ -19,6 +19,7 @@ struct Choice {
   cuda::Device device;
   ImageKind kind;
   ExpertsSpec spec;
+  bool dense() const { return spec.format == WeightFormat::Dense; }
   bool single() const { return spec.rows <= 8; }
 
   Result<std::shared_ptr<const cuda::LoadedKernel>> kernel() const {
@@ -42,6 +43,11 @@ Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts) {
     return target.error();
   spec.arch = target->arch;
   // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
+  if (spec.format == WeightFormat::Dense && device->multiprocessors < device::experts_dense_blocks(spec.hidden))
+    return Error{
+        fmt::format("experts with 16-bit weights of {} hidden features need {} multiprocessors, this GPU has {}; "
+                    "take the model's forward pass or hold them in MXFP4",
+                    spec.hidden, device::experts_dense_blocks(spec.hidden), device->multiprocessors)};
   const bool few = device->multiprocessors < device::experts_rows_blocks(spec.hidden);
   Result<int> rows = expertsRows(spec, few ? std::max<int64_t>(tokens, 9) : tokens, experts);
   if (!rows)
@@ -56,6 +62,7 @@ Result<Choice> choose(const ExpertsCall &call) {
   spec.intermediate = static_cast<int>(call.intermediate);
   spec.expertsPerToken = static_cast<int>(call.expertsPerToken);
   spec.dtype = call.dtype;
+  spec.format = call.format;
   return choose(spec, call.tokens, call.experts);
 }
 
@@ -79,12 +86,15 @@ struct Workspace {
   }
 };
 struct Parts {
-  int64_t h, plan = 0, sorted = 0, xPairs = 0, y = 0, bytes, tiles = 0;
+  int64_t h, plan = 0, sorted = 0, xPairs = 0, y = 0, shares = 0, bytes, tiles = 0;
   Parts(const ExpertsCall &call, const Choice &choice) {
     constexpr int64_t kElement = 2; // bytes of fp16 and bf16
     Workspace workspace;
-    const int64_t pairs = call.tokens * call.expertsPerToken;
+    const int64_t tokens = choice.dense() ? std::min<int64_t>(call.tokens, choice.spec.rows) : call.tokens;
+    const int64_t pairs = tokens * call.expertsPerToken;
     h = workspace.take(pairs * call.intermediate * kElement);
+    if (choice.dense())
+      shares = workspace.take(device::experts_dense_share_bytes(static_cast<int>(choice.device.multiprocessors)));
     if (!choice.single()) {
       tiles = device::experts_tiles(static_cast<int>(pairs), static_cast<int>(call.experts), choice.spec.rows);
       plan = workspace.take(device::experts_plan_bytes(static_cast<int>(tiles)));
@@ -111,8 +121,37 @@ struct LinearParts {
   }
 };
 
-device::Mxfp4Stack stack(const Mxfp4View &view) {
-  return {static_cast<const unsigned char *>(view.blocks), static_cast<const unsigned char *>(view.scales), view.bias};
+device::Mxfp4Stack stack(const ExpertsView &view) {
+  return {static_cast<const unsigned char *>(view.weights), static_cast<const unsigned char *>(view.scales), view.bias};
+}
+
+/// A launch for each group of as many tokens as the kernel takes, one after the other on the stream.
+Result<void> denseForward(const cuda::LoadedKernel &kernel, const ExpertsCall &call, const Choice &choice,
+                          void *stream) {
+  const Parts parts(call, choice);
+  char *memory = static_cast<char *>(call.workspace);
+  for (int64_t first = 0; first < call.tokens; first += choice.spec.rows) {
+    device::ExpertsDenseArgs args{};
+    args.x = static_cast<const char *>(call.x) + first * call.hidden * 2;
+    args.gate_up = {call.gateUp.weights, call.gateUp.bias};
+    args.down = {call.down.weights, call.down.bias};
+    args.experts = call.chosen + first * call.expertsPerToken;
+    args.weights = call.scores + first * call.expertsPerToken;
+    args.out = call.out + first * call.hidden;
+    args.tokens = static_cast<int>(std::min<int64_t>(choice.spec.rows, call.tokens - first));
+    args.accumulate = call.accumulate;
+    args.alpha = call.alpha;
+    args.limit = call.limit;
+    args.h = memory + parts.h;
+    args.barrier = call.barrier;
+    args.shares = memory + parts.shares;
+    void *arguments[] = {&args};
+    if (auto done = kernel.launch(0, {choice.device.multiprocessors, 1, 1}, reinterpret_cast<cuda::Stream>(stream),
+                                  arguments, call.dependent || first > 0);
+        !done)
+      return done;
+  }
+  return {};
 }
 
 } // namespace
@@ -120,7 +159,8 @@ device::Mxfp4Stack stack(const Mxfp4View &view) {
 KernelRequest expertsRequest(const ExpertsSpec &spec) {
   KernelRequest request;
   request.name = "experts";
-  request.structure = fmt::format("experts mxfp4 kind {} {} x {} top {} class {} {} {}", static_cast<int>(spec.kind),
+  request.structure = fmt::format("experts {} kind {} {} x {} top {} class {} {} {}",
+                                  spec.format == WeightFormat::Dense ? "dense" : "mxfp4", static_cast<int>(spec.kind),
                                   spec.hidden, spec.intermediate, spec.expertsPerToken, spec.rows,
                                   spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
   request.spec.arch = spec.arch;
@@ -135,6 +175,15 @@ Result<int64_t> expertsWorkspace(const ExpertsCall &call) {
   if (!choice)
     return choice.error();
   return Parts(call, *choice).bytes;
+}
+
+Result<int64_t> expertsBarrierBytes(const ExpertsCall &call) {
+  Result<cuda::Device> device = cuda::Device::current();
+  if (!device)
+    return device.error();
+  const int words =
+      call.format == WeightFormat::Dense ? device::experts_dense_words(static_cast<int>(device->multiprocessors)) : 2;
+  return static_cast<int64_t>(words) * 4;
 }
 
 Result<void> loadExperts(const ExpertsCall &call) {
@@ -156,6 +205,8 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   if (!found)
     return found.error();
   const cuda::LoadedKernel &kernel = **found;
+  if (choice->dense())
+    return denseForward(kernel, call, *choice, stream);
 
   const Parts parts(call, *choice);
   char *memory = static_cast<char *>(call.workspace);

@@ -203,8 +203,9 @@ struct Step::Impl {
     call.scores = static_cast<const float *>(at.data(launch, "scores"));
     auto view = [&](const char *role) {
       const std::vector<int> &v = launch.values.at(role);
-      return Mxfp4View{at.data(v[0]), at.data(v[1]), at.data(v[2])};
+      return ExpertsView{at.data(v.front()), v.size() == 3 ? at.data(v[1]) : nullptr, at.data(v.back())};
     };
+    call.format = spec.expertsFormat;
     call.gateUp = view("gate_up"), call.down = view("down");
     call.out = static_cast<float *>(at.data(launch, "out"));
     call.accumulate = launch.value("residual") >= 0;
@@ -215,7 +216,10 @@ struct Step::Impl {
       if (!bytes)
         return bytes.error();
       Result<void *> memory = allocate(static_cast<size_t>(std::max<int64_t>(*bytes, 16)));
-      Result<void *> words = memory ? allocate(16) : memory;
+      Result<int64_t> barrierBytes = expertsBarrierBytes(call);
+      if (!barrierBytes)
+        return barrierBytes.error();
+      Result<void *> words = memory ? allocate(static_cast<size_t>(*barrierBytes)) : memory;
       if (!words)
         return words.error();
       workspace = *memory, barrier = static_cast<uint32_t *>(*words);

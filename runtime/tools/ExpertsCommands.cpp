@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels of 4-bit experts on the command line: `maskjit compile-experts`, and what `cache build --experts` compiles.
+// Kernels of experts on the command line: `maskjit compile-experts`, and what `cache build --experts` compiles.
 #include "runtime/tools/ExpertsCommands.h"
 #include "runtime/experts/Experts.h"
 #include "runtime/tools/KernelOptions.h"
@@ -12,7 +12,7 @@ namespace {
 
 struct Flags {
   ExpertsSpec spec{ExpertsKind::Layer, 2880, 2880, 4};
-  std::string arch = "sm_90a", dtype, kind = "layer", emit = "cuda";
+  std::string arch = "sm_90a", dtype, kind = "layer", format = "mxfp4", emit = "cuda";
 };
 
 Result<std::string> produce(const Flags &flags) {
@@ -22,6 +22,7 @@ Result<std::string> produce(const Flags &flags) {
   spec.kind = flags.kind == "linear"     ? ExpertsKind::Linear
               : flags.kind == "gradient" ? ExpertsKind::Gradient
                                          : ExpertsKind::Layer;
+  spec.format = flags.format == "dense" ? WeightFormat::Dense : WeightFormat::Mxfp4;
   if (flags.emit == "attn")
     return attnIr(spec);
   if (flags.emit == "cuda") {
@@ -49,7 +50,7 @@ int compile(const Flags &flags) {
 
 void addCompileExpertsCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("compile-experts", "print the IR, CUDA C++ or machine code of 4-bit experts");
+  CLI::App *command = app.add_subcommand("compile-experts", "print the IR, CUDA C++ or machine code of experts");
   command->add_option("--class", flags->spec.rows, "4 or 8: tokens of a single launch (sm_90a); more: tokens of a tile")
       ->required();
   command->add_option("--hidden", flags->spec.hidden, "hidden size; of a single product: inputs")
@@ -59,6 +60,9 @@ void addCompileExpertsCommand(CLI::App &app, Action &action) {
   command->add_option("--top", flags->spec.expertsPerToken, "experts a token")->capture_default_str();
   command->add_option("--kind", flags->kind, "layer, linear or gradient")
       ->check(CLI::IsMember({"layer", "linear", "gradient"}))
+      ->capture_default_str();
+  command->add_option("--format", flags->format, "mxfp4, or dense: 16-bit weights (class 8)")
+      ->check(CLI::IsMember({"mxfp4", "dense"}))
       ->capture_default_str();
   command->add_option("--arch", flags->arch, "sm_75, sm_80, sm_86, sm_89, sm_90a, sm_100, sm_103 or sm_120")
       ->capture_default_str();

@@ -55,7 +55,7 @@ DType dtypeOf(const at::Tensor &x) {
   return x.scalar_type() == at::kHalf ? DType::F16 : DType::BF16;
 }
 
-Mxfp4View viewOf(const at::Tensor &blocks, const at::Tensor &scales, const std::optional<at::Tensor> &bias,
+ExpertsView viewOf(const at::Tensor &blocks, const at::Tensor &scales, const std::optional<at::Tensor> &bias,
                  const char *name, int64_t experts, int64_t rows, int64_t columns, const at::Tensor &x) {
   check(blocks, (std::string(name) + "blocks").c_str(), at::kByte, {experts, rows, columns / 32, 16}, x);
   check(scales, (std::string(name) + "scales").c_str(), at::kByte, {experts, rows, columns / 32}, x);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// 4-bit experts from a structure to IR with a schedule, and from there to CUDA C++.
+// Experts from a structure to IR with a schedule, and from there to CUDA C++.
 #include "compiler/codegen/cuda/StructureKey.h"
 #include "compiler/device/ExpertsTable.h"
 #include "compiler/frontend/MaskImpl.h"
@@ -16,7 +16,7 @@ using namespace mlir;
 namespace maskjit {
 
 /// Raised by whoever changes what this file writes for a structure that stays the same.
-static constexpr int kGeneratorVersion = 1;
+static constexpr int kGeneratorVersion = 2;
 
 /// `func.func @kernel` with one attn.experts: tokens and experts unknown, as a kernel is made for all of them.
 static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec &spec) {
@@ -29,25 +29,27 @@ static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec
   const Type i8 = builder.getI8Type(), f32 = builder.getF32Type();
   const int64_t hidden = spec.hidden, inner = spec.intermediate, top = spec.expertsPerToken;
   auto tensor = [](ArrayRef<int64_t> shape, Type type) -> Type { return RankedTensorType::get(shape, type); };
-  const SmallVector<Type> arguments{tensor({kAny, hidden}, element),
-                                    tensor({kAny, top}, builder.getI32Type()),
-                                    tensor({kAny, top}, f32),
-                                    tensor({kAny, 2 * inner, hidden / 32, 16}, i8),
-                                    tensor({kAny, 2 * inner, hidden / 32}, i8),
-                                    tensor({kAny, 2 * inner}, element),
-                                    tensor({kAny, hidden, inner / 32, 16}, i8),
-                                    tensor({kAny, hidden, inner / 32}, i8),
-                                    tensor({kAny, hidden}, element),
-                                    tensor({kAny, hidden}, f32)};
+  SmallVector<Type> arguments{tensor({kAny, hidden}, element), tensor({kAny, top}, builder.getI32Type()),
+                              tensor({kAny, top}, f32)};
+  for (auto [rows, columns] : {std::pair(2 * inner, hidden), std::pair(hidden, inner)}) {
+    if (spec.format == WeightFormat::Dense)
+      arguments.push_back(tensor({kAny, columns, rows}, element));
+    else
+      arguments.append({tensor({kAny, rows, columns / 32, 16}, i8), tensor({kAny, rows, columns / 32}, i8)});
+    arguments.push_back(tensor({kAny, rows}, element));
+  }
+  arguments.push_back(tensor({kAny, hidden}, f32)); // the residual
   const Type result = arguments.back();
   auto kernel = func::FuncOp::create(builder, loc, "kernel", builder.getFunctionType(arguments, result));
   Block *block = kernel.addEntryBlock();
   builder.setInsertionPointToEnd(block);
-  auto a = block->getArguments();
+  const SmallVector<Value> a(block->getArguments());
+  const ArrayRef<Value> matrices = ArrayRef(a).drop_front(3).drop_back();
   // alpha and limit are arguments of the launch; what stands here are the usual ones.
-  auto op = attn::ExpertsOp::create(builder, loc, result, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9],
-                                    builder.getF32FloatAttr(1.702f), builder.getF32FloatAttr(7.f),
-                                    builder.getI32IntegerAttr(spec.rows), attn::ExpertsScheduleAttr());
+  auto op = attn::ExpertsOp::create(builder, loc, result, a[0], a[1], a[2], matrices.take_front(matrices.size() / 2),
+                                    matrices.drop_front(matrices.size() / 2), a.back(), builder.getF32FloatAttr(1.702f),
+                                    builder.getF32FloatAttr(7.f), builder.getI32IntegerAttr(spec.rows),
+                                    attn::ExpertsScheduleAttr());
   func::ReturnOp::create(builder, loc, op->getResults());
   return module;
 }
@@ -87,7 +89,8 @@ Result<std::string> attnIr(const ExpertsSpec &spec) {
 }
 
 static std::string structureOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
-  return fmt::format("experts mxfp4 kind {}, {} x {}, {} a token; {}; {}; {}", static_cast<int>(spec.kind), spec.hidden,
+  return fmt::format("experts {} kind {}, {} x {}, {} a token; {}; {}; {}",
+                     spec.format == WeightFormat::Dense ? "dense" : "mxfp4", static_cast<int>(spec.kind), spec.hidden,
                      spec.intermediate, spec.expertsPerToken, cuda::deviceType(spec.dtype), spec.arch, schedule.type);
 }
 

@@ -28,6 +28,7 @@ ExpertsSpec expertsOf(const StepSpec &spec) {
   experts.expertsPerToken = static_cast<int>(spec.expertsPerToken);
   experts.dtype = spec.dtype;
   experts.arch = spec.arch;
+  experts.format = spec.expertsFormat;
   if (Result<int> rows = expertsRows(experts, spec.slots, spec.experts))
     experts.rows = *rows;
   return experts;
@@ -376,8 +377,8 @@ private:
     take(launch, "input", op.getInput());
     take(launch, "chosen", op.getChosen());
     take(launch, "scores", op.getScores());
-    take(launch, "gate_up", {op.getGateUpBlocks(), op.getGateUpScales(), op.getGateUpBias()});
-    take(launch, "down", {op.getDownBlocks(), op.getDownScales(), op.getDownBias()});
+    take(launch, "gate_up", op.getGateUp());
+    take(launch, "down", op.getDown());
     if (op.getResidual()) { // added where it lies
       take(launch, "residual", op.getResidual());
       values.alias(op.getOut(), op.getResidual());

@@ -130,15 +130,21 @@ private:
                         input(mlp + "router.bias", {count}, half), positions, ValueRange(), b.getI32IntegerAttr(top));
     auto stack = [&](const std::string &name, int64_t out, int64_t in) {
       const std::string full = mlp + "experts." + name;
-      return std::array<Value, 3>{input(full + "_blocks", {count, out, in / 32, 16}, b.getI8Type()),
-                                  input(full + "_scales", {count, out, in / 32}, b.getI8Type()),
-                                  input(full + "_bias", {count, out}, half)};
+      SmallVector<Value> tensors;
+      if (spec.expertsFormat == WeightFormat::Dense)
+        tensors = {input(full, {count, in, out}, half)};
+      else
+        tensors = {input(full + "_blocks", {count, out, in / 32, 16}, b.getI8Type()),
+                   input(full + "_scales", {count, out, in / 32}, b.getI8Type())};
+      tensors.push_back(input(full + "_bias", {count, out}, half));
+      return tensors;
     };
-    const auto gateUp = stack("gate_up_proj", 2 * inner, hidden), down = stack("down_proj", hidden, inner);
-    Value y = ExpertsOp::create(b, loc, rows(hidden, b.getF32Type()), rounded, route.getExperts(), route.getScores(),
-                                gateUp[0], gateUp[1], gateUp[2], down[0], down[1], down[2], Value(),
-                                b.getF32FloatAttr(spec.swigluAlpha), b.getF32FloatAttr(spec.swigluLimit),
-                                b.getI32IntegerAttr(expertsClass), ExpertsScheduleAttr());
+    const SmallVector<Value> gateUp = stack("gate_up_proj", 2 * inner, hidden),
+                             down = stack("down_proj", hidden, inner);
+    Value y =
+        ExpertsOp::create(b, loc, rows(hidden, b.getF32Type()), rounded, route.getExperts(), route.getScores(), gateUp,
+                          down, Value(), b.getF32FloatAttr(spec.swigluAlpha), b.getF32FloatAttr(spec.swigluLimit),
+                          b.getI32IntegerAttr(expertsClass), ExpertsScheduleAttr());
     return AddOp::create(b, loc, x.getType(), x, y);
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels of 4-bit experts against float64 from the packed bytes: every class, sizes with and without remainders,
+// Kernels of experts against float64 from the same bytes: every class, sizes with and without remainders,
 // uneven routing with empty slots, outputs and workspace poisoned, results that repeat bit for bit.
 #include "ExpertsLayer.h"
 #include <cmath>
@@ -18,7 +18,12 @@ static const Structure kStructures[] = {
     {{960, 960, 8, 4, DType::BF16}, "sm_90a"},    // wgmma, and a single launch for few tokens
     {{128, 64, 8, 4, DType::BF16}, "sm_90a"},     // a small model: the single launch and the portable product
     {{160, 96, 3, 2, DType::BF16}, "compute_80"}, // halves of a stage
-    {{192, 320, 5, 1, DType::F16}, "compute_80"}, {{256, 160, 6, 3, DType::F16}, "compute_75"},
+    {{192, 320, 5, 1, DType::F16}, "compute_80"},
+    {{256, 160, 6, 3, DType::F16}, "compute_75"},
+    {{960, 960, 8, 4, DType::BF16, WeightFormat::Dense}, "sm_90a"},    // whole tiles and rounds
+    {{160, 96, 3, 2, DType::BF16, WeightFormat::Dense}, "compute_80"}, // less than a tile, less than a round
+    {{1056, 224, 5, 1, DType::F16, WeightFormat::Dense}, "compute_80"},
+    {{256, 160, 6, 3, DType::F16, WeightFormat::Dense}, "compute_75"},
 };
 
 /// ||got - want|| / ||want||; NaN where a value is none.
@@ -40,7 +45,7 @@ TEST_P(Experts, AreThoseOfFloat64) {
   const ExpertsSizes &sizes = structure.sizes;
   ExpertsSpec spec;
   spec.hidden = sizes.hidden, spec.intermediate = sizes.intermediate, spec.expertsPerToken = sizes.top;
-  spec.dtype = sizes.dtype;
+  spec.dtype = sizes.dtype, spec.format = sizes.format;
   spec.arch = std::string("sm_") + (strchr(structure.arch, '_') + 1);
   const ExpertsLayer layer(sizes, 7);
   for (int rows : expertsRowClasses(spec)) {
@@ -91,6 +96,8 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
     GTEST_SKIP() << "no gpu";
   const Structure &structure = GetParam();
   const ExpertsSizes &sizes = structure.sizes;
+  if (sizes.format == WeightFormat::Dense)
+    return; // training multiplies dense experts by LibTorch's products
   const ExpertsLayer layer(sizes, 9);
   for (bool second : {false, true})
     for (ExpertsKind kind : {ExpertsKind::Linear, ExpertsKind::Gradient}) {
@@ -142,5 +149,5 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
 INSTANTIATE_TEST_SUITE_P(All, Experts, testing::ValuesIn(kStructures), [](const auto &info) {
   const ExpertsSizes &s = info.param.sizes;
   return std::to_string(s.hidden) + "x" + std::to_string(s.intermediate) + "_top" + std::to_string(s.top) + "_" +
-         info.param.arch;
+         (s.format == WeightFormat::Dense ? "dense_" : "") + info.param.arch;
 });

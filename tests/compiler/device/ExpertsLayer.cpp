@@ -90,13 +90,20 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
   const int shapes[2][2] = {{2 * sizes.intermediate, sizes.hidden}, {sizes.hidden, sizes.intermediate}};
   for (int i = 0; i < 2; ++i) {
     Matrix &m = matrices[i];
-    m.rows = shapes[i][0], m.columns = shapes[i][1];
+    m.rows = shapes[i][0], m.columns = shapes[i][1], m.dtype = sizes.dtype;
     const size_t rows = static_cast<size_t>(sizes.experts) * m.rows, scales = rows * m.columns / 32;
-    m.blocks.resize(scales * 16), m.scales.resize(scales), m.bias.resize(rows);
+    const bool dense = sizes.format == WeightFormat::Dense;
+    m.bias.resize(rows);
+    if (dense)
+      m.weights.resize(rows * m.columns);
+    else
+      m.blocks.resize(scales * 16), m.scales.resize(scales);
     parallel(sizes.experts, [&](int e) {
       std::mt19937_64 random(seed * 1000003ull + i * 1009 + e);
-      const size_t each = scales / sizes.experts;
-      for (size_t b = e * each; b < (e + 1) * each; ++b) {
+      const size_t each = scales / sizes.experts, numbers = rows * m.columns / sizes.experts;
+      for (size_t k = e * numbers; dense && k < (e + 1) * numbers; ++k) // uniform, of about the same size as the others
+        m.weights[k] = toBits((static_cast<double>(random() >> 11) / (1ull << 53) - .5) / 16, sizes.dtype);
+      for (size_t b = e * each; !dense && b < (e + 1) * each; ++b) {
         const uint64_t words[2] = {random(), random()};
         const bool zero = words[0] % 64 == 0;
         m.scales[b] = zero ? 0 : static_cast<uint8_t>(118 + words[1] % 5);
@@ -108,13 +115,23 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
         m.bias[static_cast<size_t>(e) * m.rows + r] =
             toBits(static_cast<double>(random() % 1024) / 1024 - .5, sizes.dtype);
     });
-    m.deviceBlocks = std::make_unique<DeviceBuffer>(m.blocks);
-    m.deviceScales = std::make_unique<DeviceBuffer>(m.scales);
+    if (dense) {
+      m.deviceWeights = std::make_unique<DeviceBuffer>(m.weights);
+    } else {
+      m.deviceBlocks = std::make_unique<DeviceBuffer>(m.blocks);
+      m.deviceScales = std::make_unique<DeviceBuffer>(m.scales);
+    }
     m.deviceBias = std::make_unique<DeviceBuffer>(m.bias);
   }
 }
 
 void ExpertsLayer::Matrix::decode(int expert, int row, float *to) const {
+  if (!weights.empty()) {
+    const uint16_t *from = &weights[static_cast<size_t>(expert) * rows * columns + row];
+    for (int c = 0; c < columns; ++c)
+      to[c] = static_cast<float>(fromBits(from[static_cast<size_t>(c) * rows], dtype));
+    return;
+  }
   static const float values[16] = {0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
   const size_t first = (static_cast<size_t>(expert) * rows + row) * columns / 32;
   for (int b = 0; b < columns / 32; ++b) {
@@ -188,11 +205,13 @@ static ExpertsSchedule scheduleOf(const ExpertsSpec &spec) {
 }
 
 ExpertsKernels::ExpertsKernels(const ExpertsSpec &spec, int tokens, int experts, const std::string &arch)
-    : spec(spec), plan(scheduleOf(spec)), experts(experts), h(pairs(spec, tokens) * spec.intermediate * 2), barrier(8),
+    : spec(spec), plan(scheduleOf(spec)), experts(experts), h(pairs(spec, tokens) * spec.intermediate * 2),
+      barrier(4 * device::experts_dense_words(multiprocessors())),
       tiles(device::experts_plan_bytes(
           device::experts_tiles(static_cast<int>(pairs(spec, tokens)), experts, plan.tileTokens))),
       sorted(pairs(spec, tokens) * 4), xPairs(static_cast<size_t>(tokens) * spec.hidden * 2),
-      y(pairs(spec, tokens) * spec.hidden * 2) {
+      y(pairs(spec, tokens) * spec.hidden * 2),
+      shares(static_cast<size_t>(device::experts_dense_share_bytes(multiprocessors()))) {
   printExperts(kernel, spec, plan, "a test");
   Result<DeviceProgram> compiled = compileDevice(kernel.source, arch);
   if (!compiled)
@@ -203,7 +222,7 @@ ExpertsKernels::ExpertsKernels(const ExpertsSpec &spec, int tokens, int experts,
 }
 
 void ExpertsKernels::poisonWorkspace() {
-  for (DeviceBuffer *buffer : {&h, &xPairs, &y, &tiles, &sorted})
+  for (DeviceBuffer *buffer : {&h, &xPairs, &y, &tiles, &sorted, &shares})
     buffer->fill(0xFF); // NaN in every 16-bit element
 }
 
@@ -217,6 +236,16 @@ std::string describe(const DeviceProgram &program) {
 
 void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *chosen, const float *scores, float *out,
                          int tokens, bool accumulate, int parts) {
+  if (spec.format == WeightFormat::Dense) {
+    device::ExpertsDenseArgs args{};
+    args.x = x, args.gate_up = layer.denseGateUp(), args.down = layer.denseDown();
+    args.experts = chosen, args.weights = scores, args.out = out;
+    args.tokens = tokens, args.accumulate = accumulate, args.alpha = 1.702f, args.limit = 7;
+    args.h = h.as<void>(), args.barrier = barrier.as<unsigned>(), args.shares = shares.as<void>();
+    const CudaKernel::Entry &e = kernel.entries[0];
+    return module->launch(e.name.c_str(), {unsigned(multiprocessors()), 1, 1}, e.threads, e.sharedBytes, {&args},
+                          e.cooperative);
+  }
   device::ExpertsArgs args{};
   args.x = x, args.gate_up = layer.gateUp(), args.down = layer.down();
   args.experts = chosen, args.weights = scores, args.out = out;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One layer of experts in MXFP4 with random weights, its kernels on the GPU, and the same in float64 on the host.
+// One layer of experts in MXFP4, or in 16 bits, with random weights, its kernels on the GPU, and the same in float64 on
+// the host.
 #pragma once
 #include "DeviceProgram.h"
 #include "Gpu.h"
@@ -15,6 +16,7 @@ namespace maskjit::test {
 struct ExpertsSizes {
   int hidden, intermediate, experts, top;
   DType dtype;
+  WeightFormat format = WeightFormat::Mxfp4;
 };
 
 /// Who goes where: `wild`: some experts get no token, some many, some slots hold -1.
@@ -28,12 +30,15 @@ std::vector<uint16_t> randomRows(const ExpertsSizes &sizes, int tokens, unsigned
 
 class ExpertsLayer {
 public:
-  /// Blocks and scales at random, one block in 64 all zero with scale byte 0; drawn on the host.
+  /// Blocks and scales at random, one block in 64 all zero with scale byte 0; dense: uniform numbers; drawn on the
+  /// host.
   ExpertsLayer(const ExpertsSizes &sizes, unsigned seed);
 
   const ExpertsSizes sizes;
   device::Mxfp4Stack gateUp() const { return view(matrices[0]); }
   device::Mxfp4Stack down() const { return view(matrices[1]); }
+  device::DenseStack denseGateUp() const { return denseView(matrices[0]); }
+  device::DenseStack denseDown() const { return denseView(matrices[1]); }
 
   /// [which, hidden]: rows of the tokens `which`, from the packed bytes; h, and y where `roundY`, rounded as the
   /// kernels store them.
@@ -52,13 +57,17 @@ private:
   struct Matrix {
     int rows, columns;
     std::vector<uint8_t> blocks, scales;
-    std::vector<uint16_t> bias;
-    std::unique_ptr<DeviceBuffer> deviceBlocks, deviceScales, deviceBias;
+    std::vector<uint16_t> weights, bias; // weights [experts, columns, rows] where they are dense
+    DType dtype;
+    std::unique_ptr<DeviceBuffer> deviceBlocks, deviceScales, deviceWeights, deviceBias;
     /// Row `row` of expert `expert` in numbers.
     void decode(int expert, int row, float *to) const;
   };
   static device::Mxfp4Stack view(const Matrix &m) {
     return {m.deviceBlocks->as<unsigned char>(), m.deviceScales->as<unsigned char>(), m.deviceBias->as<void>()};
+  }
+  static device::DenseStack denseView(const Matrix &m) {
+    return {m.deviceWeights->as<void>(), m.deviceBias->as<void>()};
   }
   double round(double value) const;
   Matrix matrices[2];
@@ -86,7 +95,7 @@ private:
   CudaKernel kernel;
   DeviceProgram program;
   std::unique_ptr<GpuModule> module;
-  DeviceBuffer h, barrier, tiles, sorted, xPairs, y;
+  DeviceBuffer h, barrier, tiles, sorted, xPairs, y, shares;
 };
 
 /// One product, or the gradient of its input, of the class `spec.rows`, with workspace for `pairs`.

@@ -22,3 +22,33 @@ func.func @rows_differ(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?
     -> tensor<?x128xf32>
   return %y : tensor<?x128xf32>
 }
+// -----
+// CHECK-LABEL: @dense
+// CHECK: attn.experts %{{.*}} to({{.*}}) gate_up(%arg3, %arg4) down(%arg5, %arg6) alpha
+func.func @dense(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>, %w1: tensor<8x128x192xbf16>,
+    %bias1: tensor<8x192xbf16>, %w2: tensor<8x96x128xbf16>, %bias2: tensor<8x128xbf16>) -> tensor<?x128xf32> {
+  %y = attn.experts %x to (%e, %s) gate_up (%w1, %bias1) down (%w2, %bias2) alpha 1.702 limit 7.0 class 8
+    : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x192xbf16>, tensor<8x192xbf16>,
+       tensor<8x96x128xbf16>, tensor<8x128xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
+// -----
+func.func @dense_of_another_type(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %w1: tensor<8x128x192xf16>, %bias1: tensor<8x192xbf16>, %w2: tensor<8x96x128xbf16>, %bias2: tensor<8x128xbf16>)
+    -> tensor<?x128xf32> {
+  // expected-error@+1 {{'attn.experts' op gate_up has weights [experts, columns, rows] of the input's type, got 'tensor<8x128x192xf16>'}}
+  %y = attn.experts %x to (%e, %s) gate_up (%w1, %bias1) down (%w2, %bias2) alpha 1.702 limit 7.0 class 8
+    : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x192xf16>, tensor<8x192xbf16>,
+       tensor<8x96x128xbf16>, tensor<8x128xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
+// -----
+func.func @one_packed_one_dense(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %w1: tensor<8x128x192xbf16>, %bias1: tensor<8x192xbf16>, %b2: tensor<8x128x3x16xi8>, %s2: tensor<8x128x3xi8>,
+    %bias2: tensor<8x128xbf16>) -> tensor<?x128xf32> {
+  // expected-error@+1 {{'attn.experts' op has both matrices as blocks, scales and bias or as weights and bias, got 2 and 3 tensors}}
+  %y = attn.experts %x to (%e, %s) gate_up (%w1, %bias1) down (%b2, %s2, %bias2) alpha 1.702 limit 7.0 class 8
+    : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x192xbf16>, tensor<8x192xbf16>,
+       tensor<8x128x3x16xi8>, tensor<8x128x3xi8>, tensor<8x128xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}

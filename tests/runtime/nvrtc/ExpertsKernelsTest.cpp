@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kernels of 4-bit experts through NVRTC for every architecture: they compile, without spills, and fit.
+// Kernels of experts through NVRTC for every architecture: they compile, without spills, and fit.
 #include "runtime/cache/KernelCache.h"
 #include "runtime/experts/Experts.h"
 #include <gmock/gmock.h>
@@ -40,6 +40,17 @@ TEST(ExpertsClasses, AreWhatTheSizesAllow) {
   EXPECT_THAT(expertsRowClasses(spec("sm_75")), ElementsAre(16, 32, 64));
 }
 
+TEST(ExpertsClasses, SixteenBitWeightsHaveOneClass) {
+  ExpertsSpec dense = spec("sm_80");
+  dense.format = WeightFormat::Dense;
+  EXPECT_THAT(expertsRowClasses(dense), ElementsAre(8));
+  EXPECT_EQ(*expertsRows(dense, 1000, 32), 8) << "in groups";
+  dense.expertsPerToken = 8;
+  EXPECT_EQ(*expertsRows(dense, 8, 32), 4) << "a warp holds the pairs of a launch";
+  dense.kind = ExpertsKind::Linear;
+  EXPECT_THAT(expertsRows(dense, 8, 32).error().message, HasSubstr("none of a single product"));
+}
+
 TEST(ExpertsClasses, RefuseWhatHasNoKernel) {
   EXPECT_THAT(emitCuda(spec("sm_90a", 5)).error().message, HasSubstr("no kernel of class 5"));
   EXPECT_THAT(emitCuda(spec("sm_90a", 16, 100)).error().message, HasSubstr("multiples of 32, got hidden 100"));
@@ -74,6 +85,10 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
       jobs.back().rows = expertsRowClasses(jobs.back()).back();
     }
   jobs.push_back(spec("sm_80", 32, 160, 96)); // halves of a stage
+  for (const std::string &arch : architectures()) {
+    jobs.push_back(spec(arch, 8));
+    jobs.back().format = WeightFormat::Dense;
+  }
 
   std::vector<Result<KernelImagePtr>> kernels(jobs.size(), Error{"not compiled"});
   auto work = [&](size_t first) {
