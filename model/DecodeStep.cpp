@@ -57,13 +57,15 @@ struct DecodeStep::Impl {
   }
 };
 
-std::string DecodeStep::refusal(const GptOss &model) {
+std::string DecodeStep::refusal(const GptOss &model, bool batchInvariant) {
   if (!model.device().is_cuda())
     return "the decode step is for CUDA, the model is on " + model.device().str();
   if (model.dtype() != at::kBFloat16 && model.dtype() != at::kHalf)
     return "the decode step computes in bfloat16 or float16, the model in " + std::string(c10::toString(model.dtype()));
   if (model.adapter && model.adapterEnabled)
     return "the decode step applies no adapter yet; merge it, or use the model's forward";
+  if (batchInvariant && !model.weights().layers[0].gateUp.packed())
+    return "sums over dense experts are cut by how many experts a batch takes; the forward pass is batch-invariant";
   return unfitWeights(model);
 }
 

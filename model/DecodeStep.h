@@ -17,12 +17,13 @@ namespace maskjit {
 class DecodeStep {
 public:
   /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, an adapter, weights that are held
-  /// otherwise than the kernels read them, sizes that they do not take.
-  static std::string refusal(const GptOss &model);
+  /// otherwise than the kernels read them, sizes that they do not take; results that show what shares a batch.
+  static std::string refusal(const GptOss &model, bool batchInvariant = false);
 
   /// The first `slots` slots of `cache` are the step's. Both outlive it. Throws std::runtime_error with the refusal or
   /// with what compiling says. Captures nothing yet. What a slot computes depends on its own sequence, on `slots`, and
-  /// on how many positions the cache has a sequence, by which attention is split; not on the other slots.
+  /// on how many positions the cache has a sequence, by which attention is split; not on the other slots, but over dense
+  /// experts on how many of these all slots take, by which sums are cut.
   DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
   ~DecodeStep();
   DecodeStep(const DecodeStep &) = delete;

@@ -96,7 +96,7 @@ std::string Decoder::kind(const GptOss &model) {
 
 std::unique_ptr<Decoder> Decoder::make(const GptOss &model, KvCache &cache, int64_t slots,
                                        const SamplingOptions &sampling, bool batchInvariant) {
-  if (DecodeStep::refusal(model).empty())
+  if (DecodeStep::refusal(model, batchInvariant).empty())
     return std::make_unique<StepDecoder>(model, cache, slots, sampling);
   return std::make_unique<ForwardDecoder>(model, cache, slots, sampling, batchInvariant);
 }
