@@ -121,7 +121,7 @@ TEST(StepArchitectures, AgreeWithFp32AsOftenAsHoppers) {
     GTEST_SKIP() << "needs a gpu of sm_90, which runs both sm_90a's kernels and older ones'";
   const at::NoGradGuard guard;
   const Config config = maskjit::config();
-  at::globalContext().defaultGenerator(at::kCPU).set_current_seed(3);
+  at::Generator(at::globalContext().defaultGenerator(at::kCPU)).set_current_seed(3);
   const at::Tensor ids = at::randint(config.vocabSize, {kSlots, kTokens}, at::kLong);
   for (bool packed : {true, false}) {
     const Weights weights = randomWeightsOf(config, packed);
