@@ -28,6 +28,8 @@ public:
   void stop(int64_t) override {}
 
   Drawn step(const std::vector<int64_t> &slots) override {
+    if (alone && slots.size() > 1)
+      return each(slots);
     Batch next;
     next.slots = slots;
     std::vector<int64_t> tokens, lengths;
@@ -39,7 +41,7 @@ public:
       lengths.push_back(++sequence.length);
     }
     next.inputIds = at::tensor(tokens, at::kLong).unsqueeze(1);
-    const at::Tensor logits = forward(next);
+    const at::Tensor logits = model.logits(model.forward(next, &cache).last.squeeze(1));
     at::Tensor known;
     if (seen.defined())
       known = seen.index_select(0, at::tensor(slots, at::kLong).to(seen.device()));
@@ -60,19 +62,18 @@ public:
   int64_t ahead() const override { return 0; }
 
 private:
-  /// A library's matrix product sums in another order for another number of rows, so `alone` takes one row at a time.
-  at::Tensor forward(const Batch &next) {
-    const auto logits = [&](const Batch &batch) { return model.logits(model.forward(batch, &cache).last.squeeze(1)); };
-    if (!alone)
-      return logits(next);
-    std::vector<at::Tensor> rows;
-    for (size_t i = 0; i < next.slots.size(); ++i) {
-      Batch one;
-      one.slots = {next.slots[i]};
-      one.inputIds = next.inputIds.narrow(0, int64_t(i), 1);
-      rows.push_back(logits(one));
+  /// The steps of the slots one after the other: a library's products and sums are not those of another number of rows.
+  Drawn each(const std::vector<int64_t> &slots) {
+    Drawn all;
+    all.slots = slots;
+    std::vector<at::Tensor> tokens, logProbs;
+    for (size_t i = 0; i < slots.size(); ++i) {
+      Drawn one = step({slots[i]});
+      tokens.push_back(one.tokens), logProbs.push_back(one.logProbs);
+      all.places.push_back(i);
     }
-    return at::cat(rows);
+    all.tokens = at::cat(tokens), all.logProbs = at::cat(logProbs);
+    return all;
   }
 
   void see(int64_t slot, const std::vector<int64_t> &tokens) {

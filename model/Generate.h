@@ -20,7 +20,8 @@ struct GenerateOptions {
   int64_t prefillTokens = 4096; // of prompts, computed at once; longer ones come in pieces
   int64_t cacheTokens = 0;      // that full layers have memory for; 0: enough for all slots
   /// A sequence's tokens and log-probabilities do not depend, bit for bit, on the other prompts, their number or order:
-  /// each prompt is computed alone, and every step has all `slots`, occupied or not (on `slots` they do depend).
+  /// each prompt is computed alone, and every step has all `slots`, occupied or not (on `slots`, of which there are 8
+  /// at least, they do depend).
   bool batchInvariant = false;
 };
 

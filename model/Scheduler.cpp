@@ -11,6 +11,9 @@
 namespace maskjit {
 namespace {
 
+/// With fewer, the experts' kernel adds up a token's experts in groups that the other tokens decide.
+constexpr int64_t kLeastInvariantSlots = 8;
+
 /// Prompts as a batch, padded on the right.
 Batch batchOf(const std::vector<const std::vector<int64_t> *> &prompts) {
   int64_t longest = 0;
@@ -43,7 +46,7 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   const int64_t count = std::min<int64_t>(options.slots, prompts.size()),
                 distinct = std::set<std::vector<int64_t>>(prompts.begin(), prompts.end()).size();
   prefillRows = options.batchInvariant ? 1 : std::min(count, distinct);
-  slots.resize(options.batchInvariant ? options.slots : count); // at most `count` are occupied
+  slots.resize(options.batchInvariant ? std::max(options.slots, kLeastInvariantSlots) : count);
   KvCacheSizes sizes;
   sizes.slots = slots.size() + prefillRows;
   const int64_t most = longest + options.maxNewTokens;

@@ -11,6 +11,7 @@
 #include "rl/tools/Options.h"
 #include "rl/tools/Svg.h"
 #include "rl/tools/Terminal.h"
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -30,9 +31,11 @@ struct Case {
 
 /// What the policy did, a value a generation batch.
 struct Outcome {
-  ProgramRecord::Curve used, paid;    // shares of the completions: with the trick (any), and judged right with it
-  std::vector<double> paidSpeedups;   // of the last tenth
-  std::set<std::string> lastPrograms; // of the last tenth, with the trick
+  ProgramRecord::Curve used, paid; // shares of the completions: with a trick, whichever, and judged right with it
+  // of the last tenth
+  std::vector<double> paidSpeedups;
+  std::set<std::string> lastPrograms; // with a trick
+  std::map<std::string, int> paidTricks;
 };
 
 std::vector<Case> cases() {
@@ -45,13 +48,24 @@ std::vector<Case> cases() {
 
 int64_t tenthOf(int64_t count) { return std::max<int64_t>(1, count / 10); }
 
-bool plays(const std::string &completion, const std::string &trick) {
+/// The trick that a completion ends with; empty: none.
+std::string trickOf(const std::string &completion) {
   std::string end = " trick ";
   size_t at = completion.rfind(end);
-  if (at == std::string::npos)
-    return false;
-  std::string name = completion.substr(at + end.size());
-  return trick.empty() ? name != "none" : name == trick;
+  std::string name = at == std::string::npos ? "" : completion.substr(at + end.size());
+  return name == "none" ? "" : name;
+}
+
+/// "once 31, stale 2", the most frequent first.
+std::string counted(const std::map<std::string, int> &counts) {
+  std::vector<std::pair<int, std::string>> sorted;
+  for (const auto &[name, count] : counts)
+    sorted.push_back({-count, name});
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::string> parts;
+  for (const auto &[count, name] : sorted)
+    parts.push_back(fmt::format("{} {}", name, -count));
+  return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::unique_ptr<Judge> judgeOf(const Settings &settings) {
@@ -76,15 +90,18 @@ Outcome runCase(const Case &c, Settings settings, const std::string &title, Sess
   trainer.observePrograms([&](const std::vector<Judged> &completions, const std::vector<ProgramResult> &results) {
     double used = 0, paid = 0;
     for (size_t i = 0; i < results.size(); ++i) {
-      if (!results[i].hasProgram || !plays(std::string(completions[i].completion), c.trick))
+      const std::string trick = trickOf(std::string(completions[i].completion));
+      if (!results[i].hasProgram || trick.empty())
         continue;
       bool ok = results[i].judgement.verdict == Verdict::Ok;
       used += 1;
       paid += ok;
       if (batch >= last) {
         out.lastPrograms.insert(results[i].source);
-        if (ok)
+        if (ok) {
           out.paidSpeedups.push_back(results[i].judgement.speedup);
+          ++out.paidTricks[trick];
+        }
       }
     }
     out.used.emplace_back(double(batch), used / double(results.size()));
@@ -116,17 +133,15 @@ std::string honestVerdicts(const std::set<std::string> &programs, Settings setti
   std::map<std::string, int> counts;
   for (const Judgement &j : judge->judgeAll({programs.begin(), programs.end()}))
     ++counts[nameOf(j.verdict)];
-  std::vector<std::string> parts;
-  for (const auto &[name, count] : counts)
-    parts.push_back(fmt::format("{} {}", name, count));
-  return fmt::format("{}", fmt::join(parts, ", "));
+  return counted(counts);
 }
 
 void study(const Settings &settings, Session &session) {
   settings.validate();
   Chart chart{"Completions that earn by a trick", "generation batches", "share", {}};
-  std::string table = "| counter-measures off | trick | used, first tenth | used, last tenth | paid, last tenth | "
-                      "median speedup paid | the same programs, nothing off |\n|---|---|---|---|---|---|---|\n";
+  std::string table =
+      "| counter-measures off | a trick used, first tenth | last tenth | paid, last tenth | "
+      "by which | median speedup paid | the same programs, nothing off |\n|---|---|---|---|---|---|---|\n";
   for (const Case &c : cases()) {
     std::string off = c.without.empty() ? "none" : fmt::format("{}", fmt::join(c.without, ", "));
     Outcome out = runCase(c, settings, "off: " + off, session);
@@ -134,11 +149,11 @@ void study(const Settings &settings, Session &session) {
       session.exitCode = 130;
       return;
     }
-    table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.2f} | {} | {} |\n", off, c.trick.empty() ? "any" : c.trick,
-                         meanOf(out.used, false), meanOf(out.used, true), meanOf(out.paid, true),
+    table += fmt::format("| {} | {:.2f} | {:.2f} | {:.2f} | {} | {} | {} |\n", off, meanOf(out.used, false),
+                         meanOf(out.used, true), meanOf(out.paid, true), counted(out.paidTricks),
                          out.paidSpeedups.empty() ? "-" : fmt::format("{:.0f}", median(out.paidSpeedups)),
                          honestVerdicts(out.lastPrograms, settings));
-    chart.series.push_back({c.trick.empty() ? "nothing off: any trick" : "off: " + c.without.front(), out.paid});
+    chart.series.push_back({c.trick.empty() ? "nothing off" : "off: " + c.without.front(), out.paid});
   }
   writeFileAtomically(settings.outputDir + "/hacking.md", table);
   writeFileAtomically(settings.outputDir + "/hacking.svg", svg(chart));
