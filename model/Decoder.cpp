@@ -90,8 +90,8 @@ private:
 
 } // namespace
 
-std::string Decoder::kind(const GptOss &model) {
-  const std::string why = DecodeStep::refusal(model);
+std::string Decoder::kind(const GptOss &model, bool batchInvariant) {
+  const std::string why = DecodeStep::refusal(model, batchInvariant);
   return why.empty() ? "the compiled step" : "the forward pass (" + why + ")";
 }
 

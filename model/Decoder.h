@@ -43,7 +43,7 @@ public:
   virtual int64_t ahead() const = 0;
 
   /// Which of the two, and why, for the user to read.
-  static std::string kind(const GptOss &model);
+  static std::string kind(const GptOss &model, bool batchInvariant = false);
   /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
   /// first of them are the decoder's. `batchInvariant`: as GenerateOptions says, of which a
   /// cache of the model's most positions is the other half.

@@ -112,7 +112,8 @@ void runGenerate(const GenerateArguments &arguments) {
   });
   const std::chrono::duration<double> prefill = first - start, all = Clock::now() - start;
   std::fputs(fmt::format("{} tokens in {:.2f} s: {:.1f} tokens/s by {} (of it {} prompt tokens in {:.2f} s)\n", tokens,
-                         all.count(), tokens / all.count(), Decoder::kind(*model), promptTokens, prefill.count())
+                         all.count(), tokens / all.count(), Decoder::kind(*model, arguments.options.batchInvariant),
+                         promptTokens, prefill.count())
                  .c_str(),
              stderr);
 }
