@@ -2,7 +2,8 @@
 // How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
 // uniform. Needs a GPU.
 //
-//   bench_decode_step [--experts mxfp4|bf16] [keys in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [--experts mxfp4|bf16] [--slots N: of every step, as batch-invariant generation has them] [keys
+//   in the cache, 1024] [batches, 1 8 32]
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
 #include "runtime/launch/LoadedKernel.h"
@@ -128,17 +129,18 @@ Weights denseWeights(const Config &config, at::Device device) {
   return weights;
 }
 
-void measure(const GptOss &model, int64_t batch, int64_t keys, double rate) {
+/// `slots`: of the step; at least the batch.
+void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, double rate) {
   const Config &config = model.config();
   KvCacheSizes sizes;
-  sizes.slots = batch, sizes.capacity = keys + 1024;
+  sizes.slots = slots, sizes.capacity = keys + 1024;
   KvCache cache(config, sizes, model.device(), model.dtype());
   for (int64_t slot = 0; slot < batch; ++slot)
     cache.open(slot, keys + 1024);
   for (int64_t layer = 0; layer < config.layers; ++layer)
     cache.k[layer].normal_(), cache.v[layer].normal_();
-  DecodeStep step(model, cache, batch, {});
-  step.active.fill_(1), step.kvLength.fill_(keys);
+  DecodeStep step(model, cache, slots, {});
+  step.active.narrow(0, 0, batch).fill_(1), step.kvLength.fill_(keys);
   step.tokens.random_(0, config.vocabSize);
   for (int i = 0; i < 20; ++i)
     step.run();
@@ -176,9 +178,12 @@ int main(int argc, char **argv) {
   at::NoGradGuard guard;
   bool dense = false;
   std::vector<int64_t> numbers; // keys, batches
+  int64_t slots = 0;
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--experts") == 0 && i + 1 < argc)
       dense = std::strcmp(argv[++i], "bf16") == 0;
+    else if (std::strcmp(argv[i], "--slots") == 0 && i + 1 < argc)
+      slots = std::stol(argv[++i]);
     else
       numbers.push_back(std::stol(argv[i]));
   const int64_t keys = numbers.empty() ? 1024 : numbers[0];
@@ -193,7 +198,7 @@ int main(int argc, char **argv) {
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {
     for (int64_t batch : batches)
-      measure(*model, batch, keys, rate);
+      measure(*model, batch, std::max(batch, slots), keys, rate);
   } catch (const std::exception &error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;
