@@ -10,12 +10,17 @@ template <class S> struct RoutedExperts {
   static constexpr int kTopK = S::Shape::kTopK;
   int id;     // this lane's expert, -1 for none
   u32 firsts; // lanes that name an expert for the first time
-  int rank;   // how many experts are named before this lane
+  int rank;   // of a lane in `firsts`: how many experts have lower numbers; else -1
   __device__ RoutedExperts(const int *ids, int tokens, int lane) {
     id = lane < tokens * kTopK ? ids[lane] : -1;
     const u32 same = __match_any_sync(~0u, id); // not inside the && below: every lane must take part
     firsts = __ballot_sync(~0u, id >= 0 && __ffs(same) - 1 == lane);
-    rank = firsts >> lane & 1 ? __popc(firsts & ((1u << lane) - 1)) : -1;
+    // By number, not by who names them first: then a token's experts are summed in an order of its own.
+    int lower = 0;
+#pragma unroll
+    for (int other = 0; other < kWarp; ++other)
+      lower += __shfl_sync(~0u, id, other) < id && (firsts >> other & 1);
+    rank = firsts >> lane & 1 ? lower : -1;
   }
   __device__ int count() const { return __popc(firsts); }
   __device__ int nth(int u) const { return __shfl_sync(~0u, id, __ffs(__ballot_sync(~0u, rank == u)) - 1); }
