@@ -51,7 +51,7 @@ __device__ inline float4 load_shared_result(const float4 *from) {
 }
 __device__ inline void add(float4 &sum, const float4 &x) { sum.x += x.x, sum.y += x.y, sum.z += x.z, sum.w += x.w; }
 
-/// Experts that are hit, in the order of their first mention, and the pairs (token * top_k + slot) of each.
+/// Experts that are hit, in the order of their numbers, and the pairs (token * top_k + slot) of each.
 template <class S> struct DenseRouting {
   int count, expert[kWarp];
   u32 pairs[kWarp];
