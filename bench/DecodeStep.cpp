@@ -2,8 +2,8 @@
 // How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
 // uniform. Needs a GPU.
 //
-//   bench_decode_step [--experts mxfp4|bf16] [--slots N: of every step, as batch-invariant generation has them] [keys
-//   in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [--experts mxfp4|bf16] [--slots N: of every step, as batch-invariant generation has them]
+//   [--top-k K] [--top-p P] [keys in the cache, 1024] [batches, 1 8 32]
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
 #include "runtime/launch/LoadedKernel.h"
@@ -130,7 +130,8 @@ Weights denseWeights(const Config &config, at::Device device) {
 }
 
 /// `slots`: of the step; at least the batch.
-void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, double rate) {
+void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, const SamplingOptions &sampling,
+             double rate) {
   const Config &config = model.config();
   KvCacheSizes sizes;
   sizes.slots = slots, sizes.capacity = keys + 1024;
@@ -139,7 +140,7 @@ void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, do
     cache.open(slot, keys + 1024);
   for (int64_t layer = 0; layer < config.layers; ++layer)
     cache.k[layer].normal_(), cache.v[layer].normal_();
-  DecodeStep step(model, cache, slots, {});
+  DecodeStep step(model, cache, slots, sampling);
   step.active.narrow(0, 0, batch).fill_(1), step.kvLength.fill_(keys);
   step.tokens.random_(0, config.vocabSize);
   for (int i = 0; i < 20; ++i)
@@ -179,11 +180,16 @@ int main(int argc, char **argv) {
   bool dense = false;
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
+  SamplingOptions sampling;
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--experts") == 0 && i + 1 < argc)
       dense = std::strcmp(argv[++i], "bf16") == 0;
     else if (std::strcmp(argv[i], "--slots") == 0 && i + 1 < argc)
       slots = std::stol(argv[++i]);
+    else if (std::strcmp(argv[i], "--top-k") == 0 && i + 1 < argc)
+      sampling.topK = std::stol(argv[++i]);
+    else if (std::strcmp(argv[i], "--top-p") == 0 && i + 1 < argc)
+      sampling.topP = std::stod(argv[++i]);
     else
       numbers.push_back(std::stol(argv[i]));
   const int64_t keys = numbers.empty() ? 1024 : numbers[0];
@@ -198,7 +204,7 @@ int main(int argc, char **argv) {
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {
     for (int64_t batch : batches)
-      measure(*model, batch, std::max(batch, slots), keys, rate);
+      measure(*model, batch, std::max(batch, slots), keys, sampling, rate);
   } catch (const std::exception &error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

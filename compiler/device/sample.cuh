@@ -16,7 +16,8 @@
 
 namespace maskjit::device {
 
-constexpr int kSampleWarps = kSampleThreads / kWarp, kRadixBits = 8, kRadix = 1 << kRadixBits;
+constexpr int kSampleWarps = kSampleThreads / kWarp, kRadixBits = 11, kRadix = 1 << kRadixBits;
+constexpr int kBinsEach = kRadix / kSampleThreads;
 constexpr float kMassUnit = 1099511627776.f; // 2^40; 2^18 tokens of the largest mass fit into 64 bits
 constexpr float kDepthUnit = 33554432.f;     // 2^25 a log2 unit
 constexpr u32 kMostDepth = (1u << 31) - 1;   // 64 log2 units: less than a mass's unit
@@ -72,8 +73,25 @@ struct SampleRow {
   }
   __device__ u64 mass(float score) const { return static_cast<u64>(exp2f(score - top) * kMassUnit); }
 
-  /// Tokens begin .. end, ascending in each thread.
+  /// Tokens begin .. end, ascending in each thread. A block alone reads as fast as its loads under way let it.
   template <class Visit> __device__ void each(Visit visit) const {
+    if (!seen && begin % 4 == 0 && end % 4 == 0 && reinterpret_cast<u64>(logits) % 16 == 0) {
+      constexpr int kAtOnce = 4;
+      const float4 *const rows = reinterpret_cast<const float4 *>(logits);
+      for (int first = begin / 4 + threadIdx.x; first < end / 4; first += kAtOnce * kSampleThreads) {
+        float4 four[kAtOnce];
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i)
+          four[i] = rows[min(first + i * kSampleThreads, end / 4 - 1)];
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i)
+          if (const int token = 4 * (first + i * kSampleThreads); token < end) {
+            visit(token, __fmul_rn(four[i].x, scale)), visit(token + 1, __fmul_rn(four[i].y, scale));
+            visit(token + 2, __fmul_rn(four[i].z, scale)), visit(token + 3, __fmul_rn(four[i].w, scale));
+          }
+      }
+      return;
+    }
     constexpr int kAtOnce = 4; // scores under way
     for (int first = begin + threadIdx.x; first < end; first += kAtOnce * kSampleThreads) {
       float s[kAtOnce];
@@ -156,11 +174,47 @@ struct SampleRow {
     }
   }
 
+  /// The first bin with which the sum of the masses exceeds `target`, or the last with any, and what is before it.
+  __device__ void find_bin(u64 target) const {
+    __syncthreads(); // the masses are there
+    u64 own[kBinsEach], mine = 0;
+#pragma unroll
+    for (int i = 0; i < kBinsEach; ++i)
+      mine += own[i] = shared.masses[threadIdx.x * kBinsEach + i];
+    u64 before = mine; // of the warp's lanes up to this one
+#pragma unroll
+    for (int distance = 1; distance < kWarp; distance *= 2) {
+      const u64 lower = __shfl_up_sync(~0u, before, distance);
+      before += lane_index() >= distance ? lower : 0;
+    }
+    const int warp = warp_index();
+    if (lane_index() == kWarp - 1)
+      shared.warps[warp] = before;
+    if (threadIdx.x == 0)
+      shared.found = kRadix;
+    __syncthreads();
+    before -= mine;
+    u64 all = 0;
+    for (int w = 0; w < kSampleWarps; ++w) {
+      before += w < warp ? shared.warps[w] : 0;
+      all += shared.warps[w];
+    }
+    target = min(target, all > 0 ? all - 1 : 0); // rounding may lead past the last mass
+#pragma unroll
+    for (int i = 0; i < kBinsEach; ++i, before += own[i - 1])
+      if (before <= target && target < before + own[i])
+        shared.found = threadIdx.x * kBinsEach + i, shared.found_before = before;
+    __syncthreads();
+  }
+
   /// Of all tokens by rising depth, the depth of the first with which the sum of `amount(score)` exceeds `target`,
   /// which becomes what is left of it among the tokens of that very depth.
   template <class Amount> __device__ u32 search_by_depth(u64 &target, Amount amount) const {
-    u32 prefix = 0, known = 0; // bits of the answer, and which of them are settled
-    for (int shift = 32 - kRadixBits; shift >= 0; shift -= kRadixBits) {
+    u32 prefix = 0, known = 0;             // bits of the answer, and which of them are settled
+    constexpr int kShifts[] = {20, 10, 0}; // of 31 bits; the first pass, which sees all tokens, spreads them most
+#pragma unroll
+    for (int shift : kShifts) {
+      const u32 radix = shift == 20 ? 2048 : 1024;
       __syncthreads();
       for (int i = threadIdx.x; i < kRadix; i += kSampleThreads)
         shared.masses[i] = 0;
@@ -168,19 +222,11 @@ struct SampleRow {
       each([&](int, float s) {
         const u32 bits = depth(s);
         if ((bits & known) == prefix)
-          atomicAdd(reinterpret_cast<unsigned long long *>(&shared.masses[bits >> shift & (kRadix - 1)]), amount(s));
+          atomicAdd(reinterpret_cast<unsigned long long *>(&shared.masses[bits >> shift & (radix - 1)]), amount(s));
       });
-      __syncthreads();
-      if (threadIdx.x == 0) {
-        int bin = 0;
-        u64 before = 0;
-        while (bin + 1 < kRadix && before + shared.masses[bin] <= target)
-          before += shared.masses[bin++];
-        shared.found = bin, shared.found_before = before;
-      }
-      __syncthreads();
+      find_bin(target);
       target -= shared.found_before;
-      prefix |= static_cast<u32>(shared.found) << shift, known |= static_cast<u32>(kRadix - 1) << shift;
+      prefix |= static_cast<u32>(shared.found) << shift, known |= (radix - 1) << shift;
     }
     return prefix;
   }
