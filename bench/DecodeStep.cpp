@@ -3,7 +3,9 @@
 // uniform. Needs a GPU.
 //
 //   bench_decode_step [--experts mxfp4|bf16] [--slots N: of every step, as batch-invariant generation has them]
-//   [--top-k K] [--top-p P] [keys in the cache, 1024] [batches, 1 8 32]
+//   [--top-k K] [--top-p P] [--adapter RANK] [keys in the cache, 1024] [batches, 1 8 32]
+//
+// With a rank each batch is measured twice: without an adapter, and with one on attention and experts.
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
 #include "runtime/launch/LoadedKernel.h"
@@ -98,7 +100,8 @@ extern "C" __global__ __launch_bounds__(1024) void read_all(const uint4 *data, l
   return kBytes / (milliseconds * 1e-3);
 }
 
-/// Bytes that a step has to read: weights once, of experts those that are hit, and the keys.
+/// Bytes that a step has to read: weights once, of experts those that are hit, the adapter's factors likewise, and the
+/// keys.
 double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
   const Config &c = model.config();
   const double hidden = c.hiddenSize, wide = c.headsQ * c.headDim, narrow = c.headsKv * c.headDim;
@@ -108,7 +111,11 @@ double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
     missed *= 1 - double(c.expertsPerToken) / c.experts;
   const bool packed = model.weights().layers[0].gateUp.packed();
   const double expert = 3 * hidden * c.intermediateSize * (packed ? 17. / 32 : 2), hit = c.experts * (1 - missed);
-  double all = 2. * c.vocabSize * hidden;
+  const double rank = model.adapter && model.adapterEnabled ? model.adapter->config().rank : 0,
+               inner = c.intermediateSize;
+  const double attentionFactors = 2 * rank * (4 * hidden + 2 * wide + 2 * narrow),
+               expertFactors = 2 * rank * (2 * hidden + 3 * inner);
+  double all = 2. * c.vocabSize * hidden + c.layers * (attentionFactors + hit * expertFactors);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     const double attended = c.sliding[layer] ? std::min<double>(keys, c.slidingWindow) : keys;
     all += attention + router + hit * expert + batch * attended * 2 * narrow * 2;
@@ -154,10 +161,13 @@ void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, co
                               }) /
                        50;
   const double bound = bytesOfStep(model, batch, keys) / rate * 1e3;
-  fmt::print("batch {}, {} keys: {:.3f} ms a step ({:.3f} ms waiting after each), {:.0f} tokens/s; bound {:.3f} ms, "
-             "{:.1f}% of it; {} launches, {} capture\n",
-             batch, keys, steady, one, batch / steady * 1e3, bound, 100 * bound / steady, step.kernels().size(),
-             step.captures());
+  fmt::print(
+      "batch {}, {} keys, {}: {:.3f} ms a step ({:.3f} ms waiting after each), {:.0f} tokens/s; bound {:.3f} ms, "
+      "{:.1f}% of it; {} launches, {} capture\n",
+      batch, keys,
+      model.adapter && model.adapterEnabled ? fmt::format("adapter of rank {}", model.adapter->config().rank)
+                                            : "no adapter",
+      steady, one, batch / steady * 1e3, bound, 100 * bound / steady, step.kernels().size(), step.captures());
   float sum = 0;
   for (const auto &[name, milliseconds] : step.timeKernels(20)) {
     sum += milliseconds;
@@ -178,6 +188,7 @@ int main(int argc, char **argv) {
   }
   at::NoGradGuard guard;
   bool dense = false;
+  int64_t rank = 0;
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
   SamplingOptions sampling;
@@ -190,6 +201,8 @@ int main(int argc, char **argv) {
       sampling.topK = std::stol(argv[++i]);
     else if (std::strcmp(argv[i], "--top-p") == 0 && i + 1 < argc)
       sampling.topP = std::stod(argv[++i]);
+    else if (std::strcmp(argv[i], "--adapter") == 0 && i + 1 < argc)
+      rank = std::stol(argv[++i]);
     else
       numbers.push_back(std::stol(argv[i]));
   const int64_t keys = numbers.empty() ? 1024 : numbers[0];
@@ -203,8 +216,17 @@ int main(int argc, char **argv) {
   const double rate = readRate();
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {
+    if (rank > 0) {
+      model->adapter = Lora::create(model->config(), {rank, 2. * rank}, gpu, 1);
+      for (auto [name, factor] : model->adapter->parameters())
+        factor.normal_(0, 0.02);
+    }
     for (int64_t batch : batches)
-      measure(*model, batch, std::max(batch, slots), keys, sampling, rate);
+      for (bool adapted : {false, true}) {
+        model->adapterEnabled = adapted;
+        if (!adapted || rank > 0)
+          measure(*model, batch, std::max(batch, slots), keys, sampling, rate);
+      }
   } catch (const std::exception &error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

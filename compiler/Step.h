@@ -6,6 +6,11 @@
 
 namespace maskjit {
 
+/// What a low-rank adapter changes in one layer.
+struct StepAdapter {
+  bool query = false, key = false, value = false, output = false, gateUp = false, down = false;
+};
+
 /// The structure that a step is compiled for; no length and no batch is part of it, only how many slots there may be.
 struct StepSpec {
   int64_t hidden = 0, headsQ = 0, headsKv = 0, headDim = 0, experts = 0, expertsPerToken = 0, intermediate = 0,
@@ -16,6 +21,11 @@ struct StepSpec {
   std::vector<Mask> masks;
   double eps = 1e-5, ropeScale = 1, swigluAlpha = 1.702, swigluLimit = 7;
   bool penalty = false; // sampling reads which tokens were seen
+  /// A layer's adapter; empty: none. Its factors are the inputs NAME.lora_A.weight [rank, in] and NAME.lora_B.weight
+  /// [out, rank] beside NAME.weight, of experts [experts, rank, in] and [experts, out, rank] beside NAME_blocks; of the
+  /// weights' type and with the adapter's scale in B.
+  std::vector<StepAdapter> adapters;
+  int64_t adapterRank = 0; // a multiple of 16, padded with zeros
   int64_t slots = 1;
   DType dtype = DType::BF16;
   std::string arch;

@@ -2,6 +2,7 @@
 // State of the slots, and the graph over the compiled step.
 #include "model/DecodeStep.h"
 #include "model/Rope.h"
+#include "model/StepFactors.h"
 #include "model/StepInputs.h"
 #include <ATen/Functions.h>
 #include <algorithm>
@@ -38,11 +39,12 @@ float milliseconds(const StepGraph &graph, int repeats) {
 struct DecodeStep::Impl {
   at::Device device;
   std::vector<at::Tensor> kept; // weights that were converted, memory of the step
+  StepFactors factors;
   std::shared_ptr<const Step> step;
   std::optional<StepGraph> graph;
   int64_t captures = 0;
 
-  explicit Impl(at::Device device) : device(device) {}
+  explicit Impl(const GptOss &model) : device(model.device()), factors(model) {}
 
   StepGraph capture(const std::vector<size_t> &launches) {
     Result<StepGraph> captured = StepGraph::capture([&](void *stream) -> Result<void> {
@@ -62,8 +64,8 @@ std::string DecodeStep::refusal(const GptOss &model, bool batchInvariant) {
     return "the decode step is for CUDA, the model is on " + model.device().str();
   if (model.dtype() != at::kBFloat16 && model.dtype() != at::kHalf)
     return "the decode step computes in bfloat16 or float16, the model in " + std::string(c10::toString(model.dtype()));
-  if (model.adapter && model.adapterEnabled)
-    return "the decode step applies no adapter yet; merge it, or use the model's forward";
+  if (const std::string why = StepFactors::refusal(model); !why.empty())
+    return why;
   if (batchInvariant && !model.weights().layers[0].gateUp.packed())
     return "sums over dense experts are cut by how many experts a batch takes; the forward pass is batch-invariant";
   return unfitWeights(model);
@@ -79,7 +81,7 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
   const c10::cuda::CUDAGuard guard(model.device());
   const Config &config = model.config();
   const auto options = at::TensorOptions().device(model.device());
-  impl = std::make_unique<Impl>(model.device());
+  impl = std::make_unique<Impl>(model);
   tokens = at::zeros({slots}, options.dtype(at::kInt)), kvLength = at::zeros_like(tokens);
   active = at::zeros_like(tokens), drawn = at::zeros_like(tokens);
   sequence = at::zeros({slots}, options.dtype(at::kLong));
@@ -89,6 +91,8 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
   StepSetup setup;
   setup.spec = stepSpecOf(model, Rope(config, model.device()).attentionFactor(), slots);
   setup.inputs = stepInputsOf(model, cache, impl->kept);
+  impl->factors.describe(setup.spec, setup.inputs);
+  impl->factors.refresh();
   const std::pair<const char *, at::Tensor *> state[] = {
       {"tokens", &tokens}, {"written", &kvLength},   {"active", &active}, {"sequences", &sequence},
       {"drawn", &drawn},   {"log_probs", &logProbs}, {"logits", &logits}};
@@ -126,6 +130,11 @@ void DecodeStep::run() {
     ++impl->captures;
   }
   check(impl->graph->replay(currentStream()));
+}
+
+void DecodeStep::refreshAdapter() {
+  const c10::cuda::CUDAGuard guard(impl->device);
+  impl->factors.refresh();
 }
 
 int64_t DecodeStep::captures() const { return impl->captures; }

@@ -16,14 +16,16 @@ namespace maskjit {
 /// on the stream of run().
 class DecodeStep {
 public:
-  /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, an adapter, weights that are held
-  /// otherwise than the kernels read them, sizes that they do not take; results that show what shares a batch.
+  /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, an adapter of experts that are not
+  /// held in MXFP4 or of a rank above 128, weights that are held otherwise than the kernels read them, sizes that they
+  /// do not take; results that show what shares a batch.
   static std::string refusal(const GptOss &model, bool batchInvariant = false);
 
-  /// The first `slots` slots of `cache` are the step's. Both outlive it. Throws std::runtime_error with the refusal or
-  /// with what compiling says. Captures nothing yet. What a slot computes depends on its own sequence, on `slots`, and
-  /// on how many positions the cache has a sequence, by which attention is split; not on the other slots, but over dense
-  /// experts on how many of these all slots take, by which sums are cut.
+  /// The first `slots` slots of `cache` are the step's. Both outlive it. An adapter that is switched on is applied as
+  /// it is now. Throws std::runtime_error with the refusal or with what compiling says. Captures nothing yet. What a
+  /// slot computes depends on its own sequence, on `slots`, and on how many positions the cache has a sequence, by
+  /// which attention is split; not on the other slots, but over dense experts on how many of these all slots take, by
+  /// which sums are cut.
   DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
   ~DecodeStep();
   DecodeStep(const DecodeStep &) = delete;
@@ -43,6 +45,9 @@ public:
 
   /// One step of all active slots, on the current stream: captures the graph the first time, replays it afterwards.
   void run();
+  /// After the adapter's factors have changed, or it was switched on or off: copies what they are now, on the current
+  /// stream. Nothing is captured again. Throws if the model has come to another adapter with other targets or rank.
+  void refreshAdapter();
   /// How often a graph was captured, for tests: 1 after any number of steps.
   int64_t captures() const;
   /// The names of a step's kernels in the order of their launches.

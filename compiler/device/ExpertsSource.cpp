@@ -87,13 +87,16 @@ void printExperts(CudaKernel &kernel, const ExpertsSpec &spec, const ExpertsSche
   case ExpertsKind::Layer:
     if (dense)
       return print.product("moe_dense", fmt::format("experts_dense<Schedule, {}>", type));
-    if (schedule.single)
-      return print.product("moe_rows", "experts_rows<Schedule>");
-    print.route("experts_route<Schedule>");
+    if (schedule.single) {
+      print.product("moe_rows", "experts_rows<Schedule>");
+      return print.product("moe_rows_adapter", "experts_rows<Schedule, true>");
+    }
+    print.route(fmt::format("experts_route<Schedule, {}>", type));
     print.product("moe_gate_up", fmt::format("experts_gate_up<Schedule, {}>", type));
     print.product("moe_down", fmt::format("experts_down<Schedule, {}>", type));
-    return print.add("moe_combine", "kCombineThreads", device::kCombineThreads, 0,
-                     fmt::format("experts_combine<Shape, {}>", type));
+    print.add("moe_combine", "kCombineThreads", device::kCombineThreads, 0,
+              fmt::format("experts_combine<Shape, {}>", type));
+    return print.add("moe_low", "kLowThreads", device::kLowThreads, 0, fmt::format("experts_low<Shape, {}>", type));
   }
 }
 

@@ -12,6 +12,14 @@ struct Mxfp4Stack {
   const void *bias;            // [experts, rows] of the activations' type
 };
 
+/// A low-rank adapter of one matrix an expert, W + b a, with the adapter's scale in b. Of the activations' type.
+struct ExpertsAdapter {
+  const void *a; // [experts, rank, columns], 16-byte aligned; null: none
+  const void *b; // [experts, rows, rank], 16-byte aligned
+  void *low; // workspace [pairs, rank]: a x as adapter.cuh has it, by pair; of many tokens' second product by sorted
+             // pair. Few tokens: the first product's is zero before the first launch ever, left zero by every launch
+};
+
 /// Tokens of one expert: rows first .. first + count of the sorted pairs.
 struct ExpertTile {
   int expert, first, count, unused;
@@ -36,6 +44,8 @@ struct ExpertsArgs {
   int tokens, expert_count;
   int accumulate; // 1: out +=, 0: out =
   float alpha, limit;
+  ExpertsAdapter gate_up_adapter, down_adapter;
+  int adapter_rank; // a multiple of 16
 
   // ---- workspace, 16-byte aligned ----
   void *h;           // [pairs, intermediate] of the activations' type
@@ -82,6 +92,7 @@ struct ExpertsLinearArgs {
 };
 
 constexpr int kMostExperts = 128;
+constexpr int kMostExpertsRank = 128; // of an adapter: each warp that shares a tile has one slice
 /// Tiles of at most `tile_tokens` that `pairs` can fill: the grid that serves every routing.
 constexpr int experts_tiles(int pairs, int experts, int tile_tokens) {
   return pairs / tile_tokens + (experts < pairs ? experts : pairs);

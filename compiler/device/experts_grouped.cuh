@@ -3,10 +3,13 @@
 // the routing: grids are upper bounds, and blocks past the plan's tiles return.
 //
 // Flow: experts_route -> experts_gate_up -> h [pairs, intermediate] in pair order -> experts_down -> y [pairs, hidden]
-// -> experts_combine. The product is transposed: A = weight rows, B = tokens. Since rows of A may be any weight rows, a
-// lane gets gate and up of one feature (rows g and g + 8), and a warp the eight features that are neighbours in pair
-// order. Include a product first: experts_product.cuh, or experts_product_sm90.cuh.
+// -> experts_combine. With an
+// adapter experts_route also makes the first product's low rows, and experts_low, before experts_down, the second's;
+// the products add the second factors to their sums. The product is transposed: A = weight rows, B = tokens. Since rows
+// of A may be any weight rows, a lane gets gate and up of one feature (rows g and g + 8), and a warp the eight features
+// that are neighbours in pair order. Include a product first: experts_product.cuh, or experts_product_sm90.cuh.
 #pragma once
+#include "experts_adapter.cuh"
 #include "experts_stages.cuh"
 
 namespace maskjit::device {
@@ -49,14 +52,18 @@ template <class S, class T> __device__ void gate_up_tile(const ExpertsArgs &a, c
   const long long first_row = static_cast<long long>(tile.expert) * 2 * Shape::kIntermediate + blockIdx.x * S::kRows;
   // Row g of row tile w: gate of the feature at position 8 (w & 3) + g of its 32 in pair order; row g + 8: its up.
   auto feature_of = [](int w, int g) { return (w >> 2) * 32 + 8 * (g >> 1) + (w & 3) + 4 * (g & 1); };
+  auto weight_row = [&](int r) { return 2 * feature_of(r >> 4, r & 7) + ((r >> 3) & 1); };
+  if (a.gate_up_adapter.a)
+    fetch_factor<S>(a.gate_up_adapter, a.adapter_rank, first_row, rows, weight_row);
   float acc[S::kRowTiles][S::kTokens / 8][4];
   experts_product<S, T, Shape::kHidden>(
-      acc, ring, a.gate_up.blocks, a.gate_up.scales, first_row, rows, tile.count,
-      [&](int r) { return 2 * feature_of(r >> 4, r & 7) + ((r >> 3) & 1); },
-      [&](int n) {
+      acc, ring, a.gate_up.blocks, a.gate_up.scales, first_row, rows, tile.count, weight_row, [&](int n) {
         return static_cast<const u16 *>(a.x_pairs) +
                static_cast<long long>(a.sorted[tile.first + n] / Shape::kTopK) * Shape::kHidden;
       });
+  if (a.gate_up_adapter.a)
+    add_adapter<S, T>(acc, a.gate_up_adapter, a.adapter_rank, first_row, rows, tile.count, weight_row,
+                      [&](int n) { return a.sorted[tile.first + n]; });
 
   constexpr int kRowBytes = S::kRows + 16; // half as many features; + 16: neighbours in different banks
   const int lane = lane_index(), warp = warp_index(), g = lane >> 2, t = lane & 3;
@@ -87,14 +94,21 @@ template <class S, class T> __device__ void experts_gate_up(const ExpertsArgs &a
 }
 
 template <class S, class T, int kMatrixRows, int kColumns, class TokenRow, class OutRow>
-__device__ void matrix_tile(const ExpertTile &tile, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row) {
+__device__ void matrix_tile(const ExpertTile &tile, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row,
+                            const ExpertsAdapter &adapter, int rank) {
   const u32 ring = experts_ring();
   const int rows = min(S::kRows, kMatrixRows - static_cast<int>(blockIdx.x) * S::kRows);
   const long long first_row = static_cast<long long>(tile.expert) * kMatrixRows + blockIdx.x * S::kRows;
+  if (adapter.a)
+    fetch_factor<S>(adapter, rank, first_row, rows, [](int r) { return r; });
   float acc[S::kRowTiles][S::kTokens / 8][4];
   experts_product<S, T, kColumns>(
       acc, ring, matrix.blocks, matrix.scales, first_row, rows, tile.count, [](int r) { return r; },
       [&](int n) { return token_row(tile.first + n); });
+  if (adapter.a)
+    add_adapter<S, T>(
+        acc, adapter, rank, first_row, rows, tile.count, [](int r) { return r; },
+        [&](int n) { return tile.first + n; });
 
   constexpr int kRowBytes = S::kRows * 2 + 16;
   const int lane = lane_index(), warp = warp_index(), g = lane >> 2, t = lane & 3;
@@ -117,11 +131,13 @@ __device__ void matrix_tile(const ExpertTile &tile, const Mxfp4Stack &matrix, To
 }
 
 /// One matrix of an expert times its tokens: `token_row(n)` in pair order in, `out_row(n)` in natural order out, bias
-/// added. Grid (kMatrixRows / kRows rounded up, upper bound of tiles).
+/// added; an adapter's low rows are those of the sorted pairs. Grid (kMatrixRows / kRows rounded up, upper bound of
+/// tiles).
 template <class S, class T, int kMatrixRows, int kColumns, class TokenRow, class OutRow>
-__device__ void experts_matrix(const ExpertPlan *plan, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row) {
+__device__ void experts_matrix(const ExpertPlan *plan, const Mxfp4Stack &matrix, TokenRow token_row, OutRow out_row,
+                               const ExpertsAdapter &adapter = {}, int rank = 0) {
   with_tile<S>(plan, [&](auto schedule, const ExpertTile &tile) {
-    matrix_tile<decltype(schedule), T, kMatrixRows, kColumns>(tile, matrix, token_row, out_row);
+    matrix_tile<decltype(schedule), T, kMatrixRows, kColumns>(tile, matrix, token_row, out_row, adapter, rank);
   });
 }
 
@@ -131,7 +147,8 @@ template <class S, class T> __device__ void experts_down(const ExpertsArgs &a) {
   experts_matrix<S, T, Shape::kHidden, Shape::kIntermediate>(
       a.plan, a.down,
       [&](int p) { return static_cast<const u16 *>(a.h) + static_cast<long long>(p) * Shape::kIntermediate; },
-      [&](int p) { return static_cast<u16 *>(a.y) + static_cast<long long>(a.sorted[p]) * Shape::kHidden; });
+      [&](int p) { return static_cast<u16 *>(a.y) + static_cast<long long>(a.sorted[p]) * Shape::kHidden; },
+      a.down_adapter, a.adapter_rank);
 }
 
 } // namespace maskjit::device

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Many tokens: pairs sorted by expert, activations in pair order, and the weighted sum at the end.
 #pragma once
+#include "experts_adapter.cuh"
 #include "experts_args.h"
 #include "experts_schedules.h"
 #include "fourbit.cuh"
@@ -114,13 +115,15 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
   }
 }
 
-/// Block 0 sorts; the others bring x into pair order. kRouteThreads threads, at least two blocks.
-template <class S> __device__ void experts_route(const ExpertsArgs &a) {
+/// Block 0 sorts; the others bring x into pair order and multiply it by an adapter's first factors. kRouteThreads
+/// threads, at least two blocks.
+template <class S, class T> __device__ void experts_route(const ExpertsArgs &a) {
   using Shape = typename S::Shape;
   if (blockIdx.x == 0)
-    sort_pairs<S::kTokens>(a.experts, a.tokens * Shape::kTopK, a.expert_count, a.plan, a.sorted);
-  else
-    permute_pieces(a.x, a.x_pairs, static_cast<long long>(a.tokens) * (Shape::kHidden / 32), 1);
+    return sort_pairs<S::kTokens>(a.experts, a.tokens * Shape::kTopK, a.expert_count, a.plan, a.sorted);
+  permute_pieces(a.x, a.x_pairs, static_cast<long long>(a.tokens) * (Shape::kHidden / 32), 1);
+  if (a.gate_up_adapter.a)
+    low_of_tokens<Shape, T>(a, 1);
 }
 
 /// out (+)= the sum over a token's slots, in slot order, of weight * y. Eight features a thread.

@@ -11,8 +11,11 @@
 //   eight shares of K, so that warps need not keep step.
 //   down: rows g are 8 rows of one expert, rows g + 8 the same rows of another; a block owns its rows for ALL experts,
 //   so the weighted sum stays inside the block.
+// An adapter's first factors are multiplied by warps of all blocks before their first tile of each product; the warps
+// that share a tile take turns in adding a slice of the second factors, once the first ones' results are there.
 // Every sum has a fixed order and there are no atomics on data: results repeat bit for bit.
 #pragma once
+#include "experts_adapter.cuh"
 #include "experts_args.h"
 #include "experts_rows_routing.cuh"
 #include "experts_schedules.h"
@@ -173,8 +176,9 @@ template <class S> union RowSums {
   float2 unit[kRowsMostUnits][S::kWarps][kWarp]; // a lane's own
 };
 
-/// Cooperative launch, one block a multiprocessor, at least experts_rows_blocks(hidden).
-template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
+/// Cooperative launch, one block a multiprocessor, at least experts_rows_blocks(hidden). kAdapter: a.gate_up_adapter
+/// and a.down_adapter are read.
+template <class S, bool kAdapter = false> __device__ void experts_rows(const ExpertsArgs &a) {
   using Shape = typename S::Shape;
   using First = RowShares<Shape::kHidden>;
   using Second = RowShares<Shape::kIntermediate>;
@@ -202,6 +206,22 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
   const int count = experts.count();
   int slot_count = 0; // slots of the ring so far
 
+  const int rank = a.adapter_rank, all_pairs = a.tokens * kTopK;
+  if (kAdapter && a.gate_up_adapter.a)
+    make_low<S, Shape::kHidden>(a.gate_up_adapter, rank, experts, warp, lane, [&](int pair, int c) {
+      return pairs_of_eight(
+          static_cast<const uint4 *>(a.x)[static_cast<long long>(pair / kTopK) * (Shape::kHidden / 8) + c]);
+    });
+  // The warps that share a tile take turns in adding a slice: each has asked for its own a tile before.
+  auto slice_of = [&](int turn) { return kRankSlice * ((member - turn) & (kRowsWarps - 1)); };
+  auto pair_at = [&](u32 routed, int token) { // -1: not routed there
+    const u32 slots = RoutedExperts<S>::slots_of(routed, token);
+    return slots ? token * kTopK + __ffs(slots) - 1 : -1;
+  };
+  auto low_of = [&](const ExpertsAdapter &adapter, int pair, int slice) {
+    return pair < 0 ? make_uint2(kLowZero, kLowZero) : low_slice(adapter, rank, pair, slice, t);
+  };
+
   { // ---- gate_up. Rows 2g and 2g + 1 of the tile: rows two apart start on opposite halves of the banks (2880).
     const First share(member, t);
     typename First::Activations x;
@@ -215,6 +235,21 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
             share.inside[i] ? pairs_of_eight(*reinterpret_cast<const uint4 *>(from)) : make_uint4(0, 0, 0, 0);
       }
     const typename First::View view(share, 2 * g, 2 * g + 1);
+    bool adds = false;
+    uint2 gate, up, low;
+    int pair = -1, turn = 0; // of token g; of the tile that is next
+    auto prepare = [&](int i) {
+      adds = kAdapter && a.gate_up_adapter.a && slice_of(turn) < rank && i < count * kTiles;
+      if (!adds)
+        return;
+      const int expert = experts.nth(i / kTiles);
+      pair = pair_at(experts.pairs_of(expert), g);
+      const long long row = static_cast<long long>(expert) * 2 * Shape::kIntermediate + i % kTiles * kRowsTile + 2 * g;
+      gate = factor_slice(a.gate_up_adapter, rank, row, slice_of(turn), t);
+      up = factor_slice(a.gate_up_adapter, rank, row + 1, slice_of(turn), t);
+      low = low_of(a.gate_up_adapter, pair, slice_of(turn));
+    };
+    prepare(blockIdx.x + group * gridDim.x);
     int batch = 0, held = 0; // tiles of this group in the batch that is being collected
     int tile_of[S::kBatch];
     // Adds up the shares of tile `which` of the batch, activates, and stores h of the tokens that are routed there.
@@ -258,6 +293,13 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
       float acc[4] = {}, none[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
       First::template multiply<false>(acc, none, ring.address(), view, x, x);
+      if (adds) {
+        while (!are_there(low))
+          low = low_of(a.gate_up_adapter, pair, slice_of(turn));
+        add_slice<Sm80, bf16>(acc, gate, up, low);
+      }
+      if constexpr (kAdapter)
+        ++turn, prepare(i + S::kGroups * gridDim.x);
       release_slot(ring.empty_barrier(), lane);
       ring.at.advance();
       sums.tile[group][batch & 1][held][member][lane] = make_float4(acc[0], acc[1], acc[2], acc[3]);
@@ -271,12 +313,23 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
     if (held > 0)
       finish_batch();
   }
+  if (kAdapter && a.down_adapter.a) {
+    clear_low(a.down_adapter, rank, all_pairs, 32 * S::kWarps); // of the launch before
+    fetch_low<S, Shape::kIntermediate>(a.down_adapter, rank, experts, warp, lane);
+  }
   __threadfence();
   consumers_sync();
   if (threadIdx.x == 0)
     grid_barrier(a.barrier);
   consumers_sync();
   allow_next_kernel();
+  if (kAdapter && a.gate_up_adapter.a)
+    clear_low(a.gate_up_adapter, rank, all_pairs, 32 * S::kWarps); // for the launch after
+  if (kAdapter && a.down_adapter.a)
+    make_low<S, Shape::kIntermediate>(a.down_adapter, rank, experts, warp, lane, [&](int pair, int c) {
+      return load_from_l2(static_cast<const uint4 *>(a.h) + static_cast<long long>(pair) * (Shape::kIntermediate / 8) +
+                          c);
+    });
 
   // ---- down. Row order 0 2 1 3 4 6 5 7: neighbours in g are two rows apart, on opposite halves of the banks.
   const Second share(member, t);
@@ -303,6 +356,33 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
     return RoutedExperts<S>::slots_of(routed, token) ? a.weights[pair_of(routed, token)] : 0.f;
   };
   typename Second::Activations x, y;
+  // An adapter's part, a slot ahead: slot j of the block is unit j % own of experts 2 (j / own) and the next one.
+  const int own =
+      (kUnits + static_cast<int>(gridDim.x) - 1 - static_cast<int>(blockIdx.x)) / static_cast<int>(gridDim.x);
+  const int before = slot_count;
+  bool adds = false;
+  uint2 b_first, b_second, low_x, low_y;
+  int pair_x = -1, pair_y = -1, turn = 0;
+  auto prepare = [&](int j) {
+    const int u = own > 0 ? j / own * 2 : count;
+    adds = kAdapter && a.down_adapter.a && slice_of(turn) < rank && u < count;
+    if (!adds)
+      return;
+    const int first = experts.nth(u), second = experts.nth(min(u + 1, count - 1)), slice = slice_of(turn);
+    const u32 routed_first = experts.pairs_of(first), routed_second = u + 1 < count ? experts.pairs_of(second) : 0;
+    const long long row = (blockIdx.x + j % own * gridDim.x) * 8 + row_in_unit;
+    b_first = factor_slice(a.down_adapter, rank, static_cast<long long>(first) * Shape::kHidden + row, slice, t);
+    b_second = factor_slice(a.down_adapter, rank, static_cast<long long>(second) * Shape::kHidden + row, slice, t);
+    if constexpr (S::kGroups == 2) {
+      pair_x = pair_at(g >> 2 ? routed_second : routed_first, g & 3);
+    } else {
+      pair_x = pair_at(routed_first, g), pair_y = pair_at(routed_second, g);
+      low_y = low_of(a.down_adapter, pair_y, slice);
+    }
+    low_x = low_of(a.down_adapter, pair_x, slice);
+  };
+  if constexpr (kAdapter)
+    prepare((group - before) & (S::kGroups - 1));
   for (int u = 0; u < count; u += 2) {
     u32 routed[2] = {experts.pairs_of(experts.nth(u)), experts.pairs_of(experts.nth(min(u + 1, count - 1)))};
     if (u + 1 >= count)
@@ -328,6 +408,18 @@ template <class S> __device__ void experts_rows(const ExpertsArgs &a) {
       float first[4] = {}, second[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
       Second::template multiply<S::kGroups == 1>(first, second, ring.address(), view, x, y);
+      if (adds) {
+        while (!are_there(low_x))
+          low_x = low_of(a.down_adapter, pair_x, slice_of(turn));
+        add_slice<Sm80, bf16>(first, b_first, b_second, low_x);
+        if constexpr (S::kGroups == 1) {
+          while (!are_there(low_y))
+            low_y = low_of(a.down_adapter, pair_y, slice_of(turn));
+          add_slice<Sm80, bf16>(second, b_first, b_second, low_y);
+        }
+      }
+      if constexpr (kAdapter)
+        ++turn, prepare(slot_count - 1 - before + S::kGroups);
       release_slot(ring.empty_barrier(), lane);
       ring.at.advance();
       float2 sum = sums.unit[k][warp][lane];

@@ -11,11 +11,15 @@
 //
 // Rope needs features i and i + D / 2 of a head: rows g and g + 8 of a tile are those, so one thread has both.
 //
+// With an adapter (adapter.cuh) the first tiles are those of its first factors, whose results all blocks wait for
+// before they add the second factors' products to their sums. Blocks of the first tiles start first and wait for
+// nobody.
+//
 // Shared memory: kept input | partial sums [warps][16 * kTiles][8 * kGroups, padded] fp32, twice where that is little |
 // sums of squares.
 #pragma once
+#include "adapter.cuh"
 #include "dependents.cuh"
-#include "instructions.cuh"
 #include "step_args.h"
 
 namespace maskjit::device {
@@ -77,19 +81,36 @@ __device__ uint4 input_features(const LinearArgs &args, long long row, int featu
           pack<T>(b.z * low_half<T>(weight.w), b.w * high_half<T>(weight.w))};
 }
 
-/// A tile's matrix and the rows of it that the lane multiplies.
-template <class S> struct LinearTile {
+/// A tile's matrix and the rows of it that the lane multiplies. kAdapter: the first tiles are those of an adapter.
+template <class S, bool kAdapter> struct LinearTile {
   int matrix, tile; // tile of the matrix
+  bool low = false; // of the adapter's first factor
+  int rank = 0;     // whose rows these are; those past the last repeat it
 
-  __device__ LinearTile(const LinearArgs &args, int index) : matrix(0), tile(index) {
+  __device__ LinearTile(const LinearArgs &args, int index) : matrix(0) {
+    const int *first = args.first_tile;
+    if constexpr (kAdapter) {
+      low = index < args.adapter.first_tile[kMostMatrices], rank = args.adapter.rank;
+      first = low ? args.adapter.first_tile : first;
+      index -= low ? 0 : args.adapter.first_tile[kMostMatrices];
+    }
+    tile = index;
 #pragma unroll
     for (int m = 1; m < kMostMatrices; ++m)
-      if (index >= args.first_tile[m])
-        matrix = m, tile = index - args.first_tile[m];
+      if (index >= first[m])
+        matrix = m, tile = index - first[m];
+  }
+  __device__ static int count(const LinearArgs &args) {
+    return args.first_tile[kMostMatrices] + (kAdapter ? args.adapter.first_tile[kMostMatrices] : 0);
+  }
+  __device__ const u16 *weight(const LinearArgs &args) const {
+    return static_cast<const u16 *>(kAdapter && low ? args.adapter.a[matrix] : args.weight[matrix]);
   }
   /// Feature of row `r` (0 .. 15) of the part `part` of the tile.
   __device__ int feature(int part, int r) const {
     const int block = tile * S::kTiles + part;
+    if (kAdapter && low)
+      return min(block * 16 + r, rank - 1);
     if constexpr (S::kHead == 0) {
       return block * 16 + r;
     } else { // rows r and r + 8 are half a head apart
@@ -100,9 +121,8 @@ template <class S> struct LinearTile {
 };
 
 /// Two features, `low` and `low + distance`, of one row: bias, rope, residual, and where they go.
-template <class S, class T, class Out>
-__device__ void finish_pair(const LinearArgs &args, const LinearTile<S> &tile, int low, int high, int row, float a,
-                            float b) {
+template <class S, class T, class Out, class Tile>
+__device__ void finish_pair(const LinearArgs &args, const Tile &tile, int low, int high, int row, float a, float b) {
   const int matrix = tile.matrix, features = (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
   if (args.bias[matrix])
     a += element<T>(args.bias[matrix], low), b += element<T>(args.bias[matrix], high);
@@ -149,7 +169,79 @@ struct Wide {
   static constexpr bool kWide = true;
 };
 
-template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(const LinearArgs &args) {
+/// What an adapter adds to the sums of a block's tiles: each warp multiplies its slices of the second factor.
+template <class S, class T> struct AdapterTerm {
+  /// Small tiles leave registers to ask for the first slice before the tile is multiplied.
+  static constexpr bool kEarly = S::kTiles == 1;
+  const LinearArgs &args;
+  const int first_row, first_slice = kRankSlice * warp_index(), g = lane_index() / 4, t = lane_index() % 4;
+  uint2 b[S::kTiles][2], x[S::kGroups]; // of rows g and g + 8; of row g of each group
+
+  __device__ AdapterTerm(const LinearArgs &args, int first_row) : args(args), first_row(first_row) {}
+
+  template <class Tile> __device__ bool adds(const Tile &tile) const {
+    return !tile.low && args.adapter.b[tile.matrix] && first_slice < args.adapter.rank;
+  }
+  template <class Tile> __device__ const u16 *factor(const Tile &tile, int part, int half, int slice) const {
+    return static_cast<const u16 *>(args.adapter.b[tile.matrix]) +
+           static_cast<long long>(tile.feature(part, g + 8 * half)) * args.adapter.rank + slice + 4 * t;
+  }
+  template <class Tile> __device__ const u16 *low(const Tile &tile, int group, int slice) const {
+    const long long row = min(first_row + 8 * group + g, args.rows - 1);
+    return static_cast<const u16 *>(args.adapter.low) + (row * kMostMatrices + tile.matrix) * args.adapter.rank +
+           slice + 4 * t;
+  }
+  template <class Tile> __device__ void load(const Tile &tile, int slice) {
+#pragma unroll
+    for (int part = 0; part < S::kTiles; ++part)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        b[part][half] = read_factor(factor(tile, part, half, slice));
+#pragma unroll
+    for (int group = 0; group < S::kGroups; ++group)
+      x[group] = read_low(low(tile, group, slice));
+  }
+
+  template <class Tile> __device__ void begin(const Tile &tile) {
+    if (!adds(tile))
+      return;
+    if constexpr (kEarly)
+      load(tile, first_slice);
+    else
+#pragma unroll
+      for (int part = 0; part < S::kTiles; ++part)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          asm volatile("prefetch.global.L2 [%0];" ::"l"(factor(tile, part, half, first_slice)));
+  }
+  template <class Tile> __device__ void add(float (&sums)[S::kTiles][S::kGroups][4], const Tile &tile) {
+    if (!adds(tile))
+      return;
+#pragma unroll 1
+    for (int slice = first_slice; slice < args.adapter.rank; slice += kRankSlice * S::kWarps) {
+      if (!kEarly || slice != first_slice)
+        load(tile, slice);
+#pragma unroll
+      for (int group = 0; group < S::kGroups; ++group) {
+        while (!are_there(x[group]))
+          x[group] = read_low(low(tile, group, slice));
+#pragma unroll
+        for (int part = 0; part < S::kTiles; ++part)
+          add_slice<typename S::Arch, T>(sums[part][group], b[part][0], b[part][1], x[group]);
+      }
+    }
+  }
+
+  /// Of the first factor: not normed, as the sums that it is added to are not yet.
+  template <class Tile> __device__ void store(const Tile &tile, int low, int high, int row, float a, float b) const {
+    const long long at = (static_cast<long long>(row) * kMostMatrices + tile.matrix) * args.adapter.rank;
+    store_low<T>(args.adapter.low, at + low, a);
+    store_low<T>(args.adapter.low, at + high, b);
+  }
+};
+
+template <class S, class T, bool kNorm, class Out, bool kAdapter = false>
+__device__ void linear_rows(const LinearArgs &args) {
   constexpr int kSteps = S::kSteps, kAhead = S::kAhead, kTiles = S::kTiles, kGroups = S::kGroups, kIn = S::kIn;
   constexpr bool kKeepInput = kGroups == 1;
   extern __shared__ __align__(16) char linear_memory[];
@@ -157,13 +249,14 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
   float *const linear_shared = reinterpret_cast<float *>(linear_memory + S::kKeptBytes);
   float *const squares_of = linear_shared + S::kBuffers * S::kWarps * S::kSums; // [warps][rows]
   const int warp = warp_index(), lane = lane_index(), g = lane / 4, t = lane % 4;
-  const int tiles = args.first_tile[kMostMatrices], first_feature = warp * kSteps * S::kStepIn + 8 * t;
+  using Tile = LinearTile<S, kAdapter>;
+  const int tiles = Tile::count(args), first_feature = warp * kSteps * S::kStepIn + 8 * t;
   const int first_row = blockIdx.y * S::kRows; // rows beyond a block's are another's, which reads the matrix again
   start_dependents();
 
-  auto load = [&](uint4(&w)[kTiles][2], const LinearTile<S> &tile, int step) {
+  auto load = [&](uint4(&w)[kTiles][2], const Tile &tile, int step) {
     const int feature = first_feature + step * S::kStepIn;
-    const u16 *const matrix = static_cast<const u16 *>(args.weight[tile.matrix]) + feature;
+    const u16 *const matrix = tile.weight(args) + feature;
 #pragma unroll
     for (int part = 0; part < kTiles; ++part)
 #pragma unroll
@@ -174,7 +267,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
   };
   int index = blockIdx.x;
   uint4 weights[kAhead][kTiles][2];
-  LinearTile<S> tile(args, min(index, tiles - 1));
+  Tile tile(args, min(index, tiles - 1));
 #pragma unroll
   for (int step = 0; step < kAhead; ++step)
     load(weights[step], tile, step);
@@ -200,10 +293,13 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
             input_features<T, kNorm, S::kWhole>(args, min(first_row + 8 * group + g, args.rows - 1),
                                                 first_feature + step * S::kStepIn, kIn, squares[group]);
 
+  AdapterTerm<S, T> term(args, first_row);
   for (bool first = true, odd = false; index < tiles; index += gridDim.x, first = false, odd = !odd) {
-    const LinearTile<S> next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
+    const Tile next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
     const bool last = index + static_cast<int>(gridDim.x) >= tiles;
     float sums[kTiles][kGroups][4] = {};
+    if constexpr (kAdapter)
+      term.begin(tile);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint4(&w)[kTiles][2] = weights[step % kAhead];
@@ -233,6 +329,8 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
         load(w, next, step + kAhead - kSteps);
     }
 
+    if constexpr (kAdapter)
+      term.add(sums, tile);
     float *const partial = linear_shared + (S::kBuffers > 1 && odd ? S::kWarps * S::kSums : 0);
     if (S::kBuffers == 1 && !first)
       __syncthreads(); // the tile before has been summed
@@ -265,6 +363,10 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_rows(c
         b += partial[w * S::kSums + (16 * part + 8 + r) * S::kStride + row];
         if (kNorm)
           square += squares_of[w * S::kRows + row];
+      }
+      if (kAdapter && tile.low) {
+        term.store(tile, tile.feature(part, r), tile.feature(part, r + 8), first_row + row, a, b);
+        continue;
       }
       if (kNorm) {
         const float scale = rsqrtf(square / kIn + args.eps);

@@ -19,6 +19,8 @@ struct EmbedArgs {
   const void *table;                    // [vocabulary, features]
   float *out;                           // [rows, features]
   int *positions, *lengths;             // [rows]: written and written + 1, of an empty slot -1 and 0
+  void *cleared;                        // [rows, cleared_pieces] of 16 bytes, set to zero: what later kernels wait for
+  int cleared_pieces;
   int rows, features;
 };
 
@@ -32,6 +34,15 @@ struct NormArgs {
 
 /// Matrices that multiply the same rows, one after the other.
 constexpr int kMostMatrices = 3;
+
+/// A low-rank adapter beside them: result m gets b[m] (a[m] x) added.
+struct LinearAdapter {
+  const void *a[kMostMatrices];      // [rank, in]; null: this matrix has none
+  const void *b[kMostMatrices];      // [features, rank], times the adapter's scale
+  int first_tile[kMostMatrices + 1]; // tiles of each a, which come before those of the matrices
+  void *low; // workspace [rows, kMostMatrices, rank] as adapter.cuh has it: zero before a launch
+  int rank;  // a multiple of 16
+};
 struct LinearArgs {
   const void *input; // [rows, in]
   const void *norm;  // [in]; null: the input is multiplied as it is
@@ -46,6 +57,7 @@ struct LinearArgs {
   float rope_scale;
   int rotate[kMostMatrices]; // which results are turned
   CachePages cache;          // of the last two results; key null: none
+  LinearAdapter adapter;     // read by kernels that are made for one
   int rows;
 };
 

@@ -30,6 +30,8 @@ template <class T> __device__ void embed_rows(const EmbedArgs &args) {
       position < 0 ? 0 : args.tokens[row]; // an empty slot computes on, with numbers that are finite
   for (int i = threadIdx.x; i < args.features; i += kRowThreads)
     args.out[static_cast<long long>(row) * args.features + i] = element<T>(args.table, token * args.features + i);
+  for (int i = threadIdx.x; i < args.cleared_pieces; i += kRowThreads)
+    static_cast<uint4 *>(args.cleared)[static_cast<long long>(row) * args.cleared_pieces + i] = uint4{0, 0, 0, 0};
   if (threadIdx.x == 0)
     args.positions[row] = position, args.lengths[row] = position + 1;
 }

@@ -79,11 +79,11 @@ static bool fuseAppend(AppendKvOp append) {
   SmallVector<Type> types(linear.getResultTypes());
   types.resize(results - 2);
   types.append({append.getNewKeyPages().getType(), append.getNewValuePages().getType()});
-  auto fused =
-      LinearOp::create(builder, linear.getLoc(), types, linear.getInput(), linear.getNorm(), linear.getEpsAttr(),
-                       linear.getWeights(), linear.getBiases(), linear.getPositions(), linear.getFrequencies(),
-                       linear.getRopeScaleAttr(), linear.getHeadDimAttr(), linear.getRotateAttr(), append.getKeyPages(),
-                       append.getValuePages(), append.getTable(), Value());
+  auto fused = LinearOp::create(builder, linear.getLoc(), types, linear.getInput(), linear.getNorm(),
+                                linear.getEpsAttr(), linear.getWeights(), linear.getBiases(), linear.getPositions(),
+                                linear.getFrequencies(), linear.getRopeScaleAttr(), linear.getHeadDimAttr(),
+                                linear.getRotateAttr(), append.getKeyPages(), append.getValuePages(), append.getTable(),
+                                Value(), linear.getLoraA(), linear.getLoraB(), linear.getAdaptedAttr());
   // At the product's own place, which may be before uses of its other results.
   fused->moveBefore(linear);
   for (size_t i = 0; i + 2 < results; ++i)

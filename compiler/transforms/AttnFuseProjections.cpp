@@ -17,7 +17,14 @@ static bool isPlain(LinearOp op) {
   return op.getWeights().size() == 1 && !op.getNorm() && !op.getPositions() && !op.getKeyPages() && !op.getResidual();
 }
 
+/// The rank of its adapter; 0: none.
+static int64_t rankOf(LinearOp op) {
+  return op.getLoraA().empty() ? 0 : cast<RankedTensorType>(op.getLoraA()[0].getType()).getDimSize(0);
+}
+
 static bool alike(LinearOp a, LinearOp b) {
+  if (rankOf(a) && rankOf(b) && rankOf(a) != rankOf(b))
+    return false;
   auto element = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
   return a.getInput() == b.getInput() && a.getBiases().size() == b.getBiases().size() &&
          element(a.getWeights()[0]) == element(b.getWeights()[0]) && element(a.getOuts()[0]) == element(b.getOuts()[0]);
@@ -26,16 +33,21 @@ static bool alike(LinearOp a, LinearOp b) {
 /// One product in the place of the last: everything that the others need stands before it.
 static void merge(SmallVector<LinearOp> &group) {
   OpBuilder builder(group.back());
-  SmallVector<Value> weights, biases;
+  SmallVector<Value> weights, biases, a, b;
   SmallVector<Type> types;
+  SmallVector<bool> adapted;
   for (LinearOp op : group) {
     llvm::append_range(weights, op.getWeights());
     llvm::append_range(biases, op.getBiases());
     llvm::append_range(types, op.getResultTypes());
+    llvm::append_range(a, op.getLoraA());
+    llvm::append_range(b, op.getLoraB());
+    adapted.push_back(!op.getLoraA().empty());
   }
+  const auto some = a.empty() ? DenseBoolArrayAttr() : builder.getDenseBoolArrayAttr(adapted);
   auto merged = LinearOp::create(builder, group.front().getLoc(), types, group.front().getInput(), Value(), FloatAttr(),
                                  weights, biases, Value(), Value(), FloatAttr(), IntegerAttr(), DenseBoolArrayAttr(),
-                                 Value(), Value(), Value(), Value());
+                                 Value(), Value(), Value(), Value(), a, b, some);
   for (auto [op, result] : llvm::zip(group, merged.getOuts())) {
     op.getOuts()[0].replaceAllUsesWith(result);
     op.erase();

@@ -61,6 +61,28 @@ LogicalResult verifyDense(Operation *op, StringRef name, RankedTensorType weight
     return failure();
   return sizes.rows.is(name, weights.getDimSize(2));
 }
+
+/// The factors of an adapter of one matrix an expert; none pass.
+LogicalResult verifyFactors(Operation *op, StringRef name, OperandRange factors, Type element,
+                            const MatrixSizes &sizes) {
+  if (factors.empty())
+    return success();
+  if (factors.size() != 2)
+    return op->emitOpError() << name << " takes both factors together, got " << factors.size();
+  const RankedTensorType a = typeOf(factors[0]), b = typeOf(factors[1]);
+  for (RankedTensorType type : {a, b})
+    if (type.getElementType() != element)
+      return op->emitOpError() << name << " has factors of the input's type, got " << type;
+  const int64_t rank = a.getDimSize(1);
+  if (ShapedType::isDynamic(rank) || rank % 16)
+    return op->emitOpError() << name << " has a rank that is a multiple of 16, got " << a << "; pad it with zeros";
+  for (RankedTensorType type : {a, b})
+    if (failed(sizes.experts.is(name, type.getDimSize(0))))
+      return failure();
+  if (failed(sizes.columns.is(name, a.getDimSize(2))) || failed(sizes.rows.is(name, b.getDimSize(1))))
+    return failure();
+  return Size{op, "rank", rank}.is("the second factor", b.getDimSize(2));
+}
 } // namespace
 
 int64_t ExpertsOp::intermediate() {
@@ -99,5 +121,13 @@ LogicalResult ExpertsOp::verify() {
         failed(verifyBias(*this, name, typeOf(tensors.back()), element, sizes)))
       return failure();
   }
-  return success();
+  if (dense() && !(getGateUpLora().empty() && getDownLora().empty()))
+    return emitOpError() << "adapts experts in MXFP4 alone";
+  if (failed(verifyFactors(*this, "lora_gate_up", getGateUpLora(), input.getElementType(), gateUp)) ||
+      failed(verifyFactors(*this, "lora_down", getDownLora(), input.getElementType(), down)))
+    return failure();
+  if (getGateUpLora().empty() || getDownLora().empty())
+    return success();
+  return Size{*this, "rank", typeOf(getGateUpLora()[0]).getDimSize(1)}.is("lora_down",
+                                                                          typeOf(getDownLora()[0]).getDimSize(1));
 }

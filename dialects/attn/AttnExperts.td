@@ -27,6 +27,8 @@ def Attn_ExpertsScheduleAttr : AttrDef<Attn_Dialect, "ExpertsSchedule"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Attn_ExpertFactors : 3DTensorOf<[F16, BF16]>;
+
 def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments]> {
   let summary = "gated products of the experts that each token is routed to";
   let description = [{
@@ -38,6 +40,10 @@ def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments
     byte, the low nibble first; scales [experts, rows, columns / 32], a power of two each; bias [experts, rows]), or
     dense, (weights [experts, columns, rows] of x's type; bias).
 
+    `lora_gate_up(%a, %b)`, `lora_down(%a, %b)`: a low-rank adapter of that matrix of each expert, W + B A, with A
+    [experts, r, columns] and B [experts, rows, r], the adapter's scale in it. r is the same for both, a multiple of 16:
+    factors of another rank are padded with zeros.
+
     `class` says for how many tokens a kernel is made, not how many there are: 4 or 8, the most of a single launch, else
     the tokens of one expert that a tile holds. Dense experts have class 8 alone; more tokens are its groups.
 
@@ -47,11 +53,13 @@ def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments
     ```
   }];
   let arguments = (ins 2DTensorOf<[F16, BF16]>:$input, 2DTensorOf<[I32]>:$chosen, 2DTensorOf<[F32]>:$scores,
-    Variadic<AnyRankedTensor>:$gate_up, Variadic<AnyRankedTensor>:$down, Optional<2DTensorOf<[F32]>>:$residual, F32Attr:$alpha, F32Attr:$limit, I32Attr:$row_class,
-    OptionalAttr<Attn_ExpertsScheduleAttr>:$schedule);
+    Variadic<AnyRankedTensor>:$gate_up, Variadic<AnyRankedTensor>:$down, Optional<2DTensorOf<[F32]>>:$residual,
+    Variadic<Attn_ExpertFactors>:$gate_up_lora, Variadic<Attn_ExpertFactors>:$down_lora, F32Attr:$alpha, F32Attr:$limit,
+    I32Attr:$row_class, OptionalAttr<Attn_ExpertsScheduleAttr>:$schedule);
   let results = (outs 2DTensorOf<[F32]>:$out);
   let assemblyFormat = [{
     $input `to` `(` $chosen `,` $scores `)` `gate_up` `(` $gate_up `)` `down` `(` $down `)` (`add` `(` $residual^ `)`)?
+    (`lora_gate_up` `(` $gate_up_lora^ `)`)? (`lora_down` `(` $down_lora^ `)`)?
     `alpha` $alpha `limit` $limit `class` $row_class attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

@@ -108,8 +108,40 @@ static LogicalResult verifyAppend(LinearOp op) {
   return success();
 }
 
+static LogicalResult verifyAdapter(LinearOp op) {
+  constexpr int64_t kSlice = 16; // of a rank
+  const ArrayRef<bool> adapted = *op.getAdapted();
+  const size_t matrices = op.getWeights().size(), pairs = llvm::count(adapted, true);
+  if (adapted.size() != matrices)
+    return op.emitOpError() << "says of each matrix whether it is adapted, got " << adapted.size() << " for "
+                            << matrices << " matrices";
+  if (op.getLoraA().size() != pairs || op.getLoraB().size() != pairs)
+    return op.emitOpError() << "has two factors for each of " << pairs << " adapted matrices, got "
+                            << op.getLoraA().size() << " and " << op.getLoraB().size();
+  const int64_t rank = typeOf(op.getLoraA()[0]).getDimSize(0);
+  if (ShapedType::isDynamic(rank) || rank % kSlice)
+    return op.emitOpError() << "has an adapter whose rank is a multiple of " << kSlice << ", got "
+                            << typeOf(op.getLoraA()[0]) << "; pad it with zeros";
+  size_t pair = 0;
+  for (size_t i = 0; i < matrices; ++i) {
+    if (!adapted[i])
+      continue;
+    const Value a = op.getLoraA()[pair], b = op.getLoraB()[pair++], weight = op.getWeights()[i];
+    for (Value factor : {a, b})
+      if (typeOf(factor).getElementType() != typeOf(weight).getElementType())
+        return op.emitOpError() << "has factors of its matrices' type, got " << typeOf(factor) << " for "
+                                << typeOf(weight);
+    if (failed(same(op, "rank", op.getLoraA()[0], 0, "the first factor", a, 0, "a factor")) ||
+        failed(same(op, "rank", a, 0, "a factor", b, 1, "its second one")) ||
+        failed(same(op, "number of input features", weight, 1, "a matrix", a, 1, "its first factor")) ||
+        failed(same(op, "number of features", weight, 0, "a matrix", b, 0, "its second factor")))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult LinearOp::verify() {
-  if (failed(verifyMatrices(*this)))
+  if (failed(verifyMatrices(*this)) || (getAdapted() && failed(verifyAdapter(*this))))
     return failure();
   if (bool(getNorm()) != bool(getEpsAttr()))
     return emitOpError() << "takes norm and eps together";

@@ -72,6 +72,10 @@ def Attn_LinearOp : Attn_StepOp<"linear", [AttrSizedOperandSegments]> {
       stand in their place.
     - `add(%r)`: the only result is added to r, in fp32.
 
+    `lora(%a, ..) (%b, ..) of [..]`: a low-rank adapter of the matrices with `true`, each of which becomes W + B A, with
+    A [r, in] and B [out, r], the adapter's scale in it; before everything in the list but the norm. r is the same for
+    all, a multiple of 16: factors of another rank are padded with zeros.
+
     ```mlir
     %q, %kp, %vp = attn.linear %x norm (%g) eps 1.0e-05 by (%wq, %wk, %wv) bias (%bq, %bk, %bv)
       rope (%positions, %frequencies) scale 1.34657359 head 64 of [true, true, false] append (%k, %v, %table) : ...
@@ -81,10 +85,12 @@ def Attn_LinearOp : Attn_StepOp<"linear", [AttrSizedOperandSegments]> {
     Variadic<Attn_Matrix>:$weights, Variadic<Attn_Vector>:$biases, Optional<Attn_Lengths>:$positions,
     Optional<Attn_Vector>:$frequencies, OptionalAttr<F32Attr>:$rope_scale, OptionalAttr<I32Attr>:$head_dim,
     OptionalAttr<DenseBoolArrayAttr>:$rotate, Optional<Attn_Pages>:$key_pages, Optional<Attn_Pages>:$value_pages,
-    Optional<Attn_Table>:$table, Optional<Attn_WideRows>:$residual);
+    Optional<Attn_Table>:$table, Optional<Attn_WideRows>:$residual, Variadic<Attn_Matrix>:$lora_a,
+    Variadic<Attn_Matrix>:$lora_b, OptionalAttr<DenseBoolArrayAttr>:$adapted);
   let results = (outs Variadic<AnyTypeOf<[Attn_Rows, Attn_Pages]>>:$outs);
   let assemblyFormat = [{
-    $input (`norm` `(` $norm^ `)` `eps` $eps)? `by` `(` $weights `)` (`bias` `(` $biases^ `)`)?
+    $input (`norm` `(` $norm^ `)` `eps` $eps)? `by` `(` $weights `)`
+    (`lora` `(` $lora_a^ `)` `(` $lora_b `)` `of` $adapted)? (`bias` `(` $biases^ `)`)?
     (`rope` `(` $positions^ `,` $frequencies `)` `scale` $rope_scale `head` $head_dim `of` $rotate)?
     (`append` `(` $key_pages^ `,` $value_pages `,` $table `)`)? (`add` `(` $residual^ `)`)?
     attr-dict `:` functional-type(operands, results)

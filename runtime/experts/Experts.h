@@ -15,6 +15,12 @@ struct ExpertsView {
   const void *bias = nullptr;    // [experts, rows] of the activations' dtype
 };
 
+/// A low-rank adapter of a matrix: W + b a for each expert, both of the activations' dtype, the adapter's scale in b.
+struct ExpertsAdapterView {
+  const void *a = nullptr; // [experts, rank, columns]; null: none
+  const void *b = nullptr; // [experts, rows, rank]
+};
+
 /// One call on device memory: out (+)= sum over the chosen experts of score * down(swiglu(gate_up(x))).
 struct ExpertsCall {
   DType dtype = DType::BF16; // of x and the biases
@@ -27,9 +33,12 @@ struct ExpertsCall {
   float *out = nullptr;            // [tokens, hidden] fp32, contiguous
   bool accumulate = false;         // add to what is in `out`, a residual stream
   float alpha = 1.702f, limit = 7;
+  int64_t adapterRank = 0; // a multiple of 16, at most 128; 0: no adapters
+  ExpertsAdapterView gateUpAdapter, downAdapter;
   bool dependent = false; // the kernel before it on the stream lets this one start early (see LoadedKernel::launch)
 
-  /// expertsWorkspace(call) bytes; free again, in stream order, after the call.
+  /// expertsWorkspace(call) bytes; free again, in stream order, after the call. With adapters it belongs to calls of
+  /// this structure alone, one after the other, and is zero before the first.
   void *workspace = nullptr;
   /// expertsBarrierBytes(call) of device memory, zero before their first use and left ready by every call. Calls of one
   /// stream share them; MXFP4 needs two words.

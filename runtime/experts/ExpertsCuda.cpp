@@ -86,7 +86,7 @@ struct Workspace {
   }
 };
 struct Parts {
-  int64_t h, plan = 0, sorted = 0, xPairs = 0, y = 0, shares = 0, bytes, tiles = 0;
+  int64_t h, plan = 0, sorted = 0, xPairs = 0, y = 0, shares = 0, gateUpLow, downLow, bytes, tiles = 0;
   Parts(const ExpertsCall &call, const Choice &choice) {
     constexpr int64_t kElement = 2; // bytes of fp16 and bf16
     Workspace workspace;
@@ -102,6 +102,8 @@ struct Parts {
       xPairs = workspace.take(call.tokens * call.hidden * kElement);
       y = workspace.take(pairs * call.hidden * kElement);
     }
+    gateUpLow = workspace.take(pairs * call.adapterRank * kElement);
+    downLow = workspace.take(pairs * call.adapterRank * kElement);
     bytes = workspace.bytes;
   }
 };
@@ -120,6 +122,14 @@ struct LinearParts {
     bytes = workspace.bytes;
   }
 };
+
+Result<void> checkAdapter(const ExpertsCall &call) {
+  const int64_t rank = call.adapterRank;
+  if (rank % 16 || rank > device::kMostExpertsRank || ((call.gateUpAdapter.a || call.downAdapter.a) && rank < 1))
+    return Error{fmt::format("an adapter of experts has a rank that is a multiple of 16 and at most {}, got {}",
+                             device::kMostExpertsRank, rank)};
+  return {};
+}
 
 device::Mxfp4Stack stack(const ExpertsView &view) {
   return {static_cast<const unsigned char *>(view.weights), static_cast<const unsigned char *>(view.scales), view.bias};
@@ -195,7 +205,9 @@ Result<void> loadExperts(const ExpertsCall &call) {
 }
 
 Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
-  enum Entry { Route, GateUp, Down, Combine }; // as emitCuda orders them
+  enum Entry { Route, GateUp, Down, Combine, Low }; // as emitCuda orders them
+  if (Result<void> fits = checkAdapter(call); !fits)
+    return fits;
   Result<Choice> choice = choose(call);
   if (!choice)
     return choice.error();
@@ -222,6 +234,9 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   args.accumulate = call.accumulate;
   args.alpha = call.alpha;
   args.limit = call.limit;
+  args.adapter_rank = static_cast<int>(call.adapterRank);
+  args.gate_up_adapter = {call.gateUpAdapter.a, call.gateUpAdapter.b, memory + parts.gateUpLow};
+  args.down_adapter = {call.downAdapter.a, call.downAdapter.b, memory + parts.downLow};
   args.h = memory + parts.h;
   args.barrier = call.barrier;
   args.plan = reinterpret_cast<device::ExpertPlan *>(memory + parts.plan);
@@ -233,15 +248,22 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
     return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream), arguments,
                          dependent);
   };
-  if (choice->single())
-    return launch(0, {choice->device.multiprocessors, 1, 1}, call.dependent);
+  if (choice->single()) // the second entry is the one with adapters
+    return launch(call.gateUpAdapter.a || call.downAdapter.a ? 1 : 0, {choice->device.multiprocessors, 1, 1},
+                  call.dependent);
 
-  const int64_t permuting = ceilDiv(call.tokens * (call.hidden / 32), device::kRouteThreads);
+  constexpr int64_t kWarp = 32;
+  const int64_t pairs = call.tokens * call.expertsPerToken,
+                lowRows = call.gateUpAdapter.a ? pairs * call.adapterRank * kWarp : 0,
+                permuting = ceilDiv(std::max(call.tokens * (call.hidden / 32), lowRows), device::kRouteThreads);
   const int64_t tileRows = kernel.entry(GateUp).tileQueries;
   if (auto done = launch(Route, {1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1), 1, 1}); !done)
     return done;
   if (auto done = launch(GateUp, {ceilDiv(2 * call.intermediate, tileRows), parts.tiles, 1}); !done)
     return done;
+  if (call.downAdapter.a)
+    if (auto done = launch(Low, {pairs, 1, 1}); !done)
+      return done;
   if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}); !done)
     return done;
   return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1});

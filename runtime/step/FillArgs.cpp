@@ -20,6 +20,8 @@ int pageShift(int64_t pageSize) {
 
 namespace {
 
+constexpr int kPieceBytes = 16; // that a thread clears
+
 /// Reads one launch.
 struct Reader {
   const StepMemory &memory;
@@ -50,6 +52,8 @@ struct Reader {
             pointer<float>("rows"),
             pointer<int>("positions"),
             pointer<int>("lengths"),
+            pointer("cleared"),
+            size("cleared_bytes") / kPieceBytes,
             memory.rows,
             size("features")};
   }
@@ -113,8 +117,27 @@ struct Reader {
     args.frequencies = pointer<const float>("frequencies");
     args.rope_scale = number("rope_scale");
     args.cache = cache();
+    args.adapter = adapter();
     args.rows = memory.rows;
     return args;
+  }
+  device::LinearAdapter adapter() const {
+    device::LinearAdapter adapter = {};
+    const auto tiles = launch.sizes.find("lora_tiles");
+    if (tiles == launch.sizes.end())
+      return adapter;
+    adapter.rank = size("rank");
+    adapter.low = pointer<char>("low") + launch.sizes.at("low_at").front() * memory.rows;
+    size_t pair = 0;
+    for (size_t m = 0; m < device::kMostMatrices; ++m) {
+      const int64_t here = m < tiles->second.size() ? tiles->second[m] : 0;
+      adapter.first_tile[m + 1] = adapter.first_tile[m] + static_cast<int>(here);
+      if (here == 0)
+        continue;
+      adapter.a[m] = memory.data(values("lora_a")[pair]), adapter.b[m] = memory.data(values("lora_b")[pair]);
+      ++pair;
+    }
+    return adapter;
   }
 
   device::SampleArgs sample() const {

@@ -7,6 +7,7 @@
 #include "runtime/step/FillArgs.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
 
 namespace maskjit {
 namespace {
@@ -110,8 +111,9 @@ struct Step::Impl {
     if (launch.op != StepOp::Linear)
       return {slots, 1, 1};
     int64_t tiles = 0;
-    for (int64_t each : launch.sizes.at("tiles"))
-      tiles += each;
+    for (const char *of : {"tiles", "lora_tiles"})
+      if (const auto at = launch.sizes.find(of); at != launch.sizes.end())
+        tiles = std::accumulate(at->second.begin(), at->second.end(), tiles);
     return {std::min<int64_t>(tiles, device.multiprocessors), ceilDiv(slots, launch.sizes.at("rows").front()), 1};
   }
 
@@ -207,6 +209,15 @@ struct Step::Impl {
     };
     call.format = spec.expertsFormat;
     call.gateUp = view("gate_up"), call.down = view("down");
+    auto adapter = [&](const char *role) {
+      const auto v = launch.values.find(role);
+      return v == launch.values.end() ? ExpertsAdapterView()
+                                      : ExpertsAdapterView{at.data(v->second[0]), at.data(v->second[1])};
+    };
+    const bool adapted = std::any_of(spec.adapters.begin(), spec.adapters.end(),
+                                     [](const StepAdapter &layer) { return layer.gateUp || layer.down; });
+    call.adapterRank = adapted ? spec.adapterRank : 0; // of all layers alike: they share the workspace
+    call.gateUpAdapter = adapter("gate_up_lora"), call.downAdapter = adapter("down_lora");
     call.out = static_cast<float *>(at.data(launch, "out"));
     call.accumulate = launch.value("residual") >= 0;
     call.alpha = static_cast<float>(launch.numbers.at("alpha"));

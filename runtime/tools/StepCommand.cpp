@@ -11,6 +11,7 @@ namespace {
 
 struct StepFlags {
   int64_t layers = 2; // of 24, which repeat
+  int64_t rank = 0;   // of an adapter on all that can have one; 0: none
   std::string dtype, emit = "cuda";
   StepSpec spec;
 };
@@ -47,6 +48,8 @@ Result<std::string> produce(StepFlags flags) {
   }
   for (int64_t layer = 0; layer < flags.layers; ++layer)
     spec.layerMasks.push_back(static_cast<int>(layer % 2));
+  if (flags.rank > 0)
+    spec.adapters.assign(flags.layers, {true, true, true, true, true, true}), spec.adapterRank = flags.rank;
   if (flags.emit == "attn" || flags.emit == "fused")
     return stepIr(spec, flags.emit == "fused");
   if (flags.emit == "launches")
@@ -88,6 +91,9 @@ void addStepCommand(CLI::App &app, Action &action) {
                                                       {"--vocabulary", &spec.vocabulary}};
   for (auto [name, size] : sizes)
     command->add_option(name, *size)->check(CLI::Range(int64_t(1), int64_t(1) << 31))->capture_default_str();
+  command->add_option("--adapter", flags->rank, "rank of a LoRA adapter, a multiple of 16; 0: none")
+      ->check(CLI::Range(0, 1 << 16))
+      ->capture_default_str();
   command->add_option("--arch", spec.arch, "sm_75, sm_80, sm_86, sm_89, sm_90a, sm_100, sm_103 or sm_120")
       ->capture_default_str();
   command->add_option("--dtype", flags->dtype, "bf16 or fp16; by the architecture if left out")

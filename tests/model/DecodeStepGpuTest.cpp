@@ -181,9 +181,140 @@ TEST_F(DecodeStepGpu, AnEmptySlotKeepsWhatItHasAndChangesNothingForOthers) {
   EXPECT_TRUE(logits[0].equal(logits[1])) << "bit for bit, whatever shares the batch";
 }
 
+/// An adapter whose second factors are not zero, the same on every device.
+std::shared_ptr<Lora> randomAdapter(const GptOss &model, const LoraConfig &config, uint64_t seed) {
+  auto lora = Lora::create(model.config(), config, model.device(), seed);
+  const at::NoGradGuard guard;
+  at::manual_seed(seed);
+  for (auto [name, tensor] : lora->parameters())
+    if (name.find("lora_B") != std::string::npos)
+      tensor.copy_(at::randn(tensor.sizes()) * 0.05);
+  return lora;
+}
+
+LoraConfig adapterOf(int64_t rank, std::vector<std::string> modules, std::vector<std::string> parameters) {
+  return {rank, 2. * rank, std::move(modules), std::move(parameters)};
+}
+
+at::Tensor distances(const at::Tensor &got, const at::Tensor &want) {
+  return ((got - want).norm(2, 1) / want.norm(2, 1)).to(at::kCPU);
+}
+
+double median(const std::vector<at::Tensor> &errors) { return at::quantile(at::cat(errors), 0.5).item<double>(); }
+
+/// Steps of a model and the forward passes of others, all with the tokens that the step draws from an empty cache.
+struct Comparison {
+  std::vector<std::vector<at::Tensor>> errors; // of the step against each other model
+  at::Tensor logits;                           // the step's last
+
+  Comparison(const GptOss &model, const std::vector<const GptOss *> &others, int64_t slots, int steps)
+      : errors(others.size()) {
+    const at::NoGradGuard guard;
+    KvCache cache(model.config(), slots, 64, model.device(), model.dtype());
+    std::vector<std::unique_ptr<KvCache>> caches;
+    for (const GptOss *other : others)
+      caches.push_back(std::make_unique<KvCache>(other->config(), slots, 64, other->device(), other->dtype()));
+    SamplingOptions greedy;
+    greedy.temperature = 0;
+    DecodeStep step(model, cache, slots, greedy);
+    step.active.fill_(1);
+    step.tokens.copy_(at::arange(slots).mul_(37).add_(5).remainder_(model.config().vocabSize));
+    for (int i = 0; i < steps; ++i) {
+      Batch next;
+      next.inputIds = step.tokens.to(at::kCPU, at::kLong).unsqueeze(1);
+      std::vector<at::Tensor> wants;
+      for (size_t m = 0; m < others.size(); ++m)
+        wants.push_back(others[m]->logits(others[m]->forward(next, caches[m].get()).last.squeeze(1)));
+      step.run();
+      for (size_t m = 0; m < others.size(); ++m)
+        errors[m].push_back(distances(step.logits, wants[m].to(step.logits.device())));
+    }
+    logits = step.logits.clone();
+  }
+};
+
+TEST_F(DecodeStepGpu, AnAdapterGivesTheLogitsOfTheForwardPass) {
+  const LoraConfig adapters[] = {
+      adapterOf(8, {"q_proj", "k_proj", "v_proj", "o_proj"}, {"mlp.experts.gate_up_proj", "mlp.experts.down_proj"}),
+      adapterOf(40, {"k_proj", "layers.1.self_attn.o_proj"}, {}), adapterOf(20, {}, {"mlp.experts.gate_up_proj"}),
+      adapterOf(128, {"q_proj"}, {"layers.1.mlp.experts.down_proj"})};
+  const auto exact = loadFixture("gpt-oss-tiny-mxfp4"),
+             plain = loadFixture("gpt-oss-tiny-mxfp4", model->device(), model->dtype());
+  for (const LoraConfig &adapter : adapters)
+    for (int64_t slots : {1, 3, 8, 13, 32}) {
+      SCOPED_TRACE("rank " + std::to_string(adapter.rank) + ", slots " + std::to_string(slots));
+      model->adapter = randomAdapter(*model, adapter, 5), exact->adapter = randomAdapter(*exact, adapter, 5);
+      ASSERT_EQ(DecodeStep::refusal(*model), "");
+      const Comparison c(*model, {model.get(), exact.get(), plain.get()}, slots, 12);
+      EXPECT_LT(median(c.errors[0]), 0.03);
+      EXPECT_LT(median(c.errors[1]), 0.03) << "against fp32";
+      EXPECT_GT(median(c.errors[2]), 0.06) << "without the adapter";
+      EXPECT_TRUE(c.logits.equal(Comparison(*model, {}, slots, 12).logits)) << "repeats bit for bit";
+    }
+}
+
+TEST_F(DecodeStepGpu, AnAdapterIsAppliedAtTheSizesOfTheReleasedModel) {
+  Config config = model->config();
+  config.hiddenSize = config.intermediateSize = 2880, config.headsQ = 64, config.headsKv = 8, config.headDim = 64;
+  config.vocabSize = 2048;
+  config.experts = config.expertsPerToken = 4; // all of them: no near tie of scores makes other choices
+  const auto large = GptOss::randomPacked(config, model->device(), at::kBFloat16, 1);
+  for (int64_t rank : {16, 64}) {
+    large->adapter =
+        randomAdapter(*large, adapterOf(rank, LoraConfig().targetModules, LoraConfig().targetParameters), 3);
+    for (int64_t slots : {1, 2, 4, 8, 32}) {
+      SCOPED_TRACE("rank " + std::to_string(rank) + ", slots " + std::to_string(slots));
+      const Comparison c(*large, {large.get()}, slots, 20);
+      EXPECT_LT(median(c.errors[0]), 0.03);
+      EXPECT_TRUE(c.logits.equal(Comparison(*large, {}, slots, 20).logits)) << "repeats bit for bit";
+    }
+  }
+}
+
+TEST_F(DecodeStepGpu, ChangedFactorsAreTakenWithoutACapture) {
+  const at::NoGradGuard guard;
+  const LoraConfig all = adapterOf(8, LoraConfig().targetModules, LoraConfig().targetParameters);
+  const auto run = [&](DecodeStep &step) {
+    start(step);
+    step.kvLength.zero_();
+    for (int i = 0; i < 5; ++i)
+      step.run();
+    return step.logits.clone();
+  };
+  const auto fresh = [&] {
+    KvCache cache(model->config(), kSlots, 64, model->device(), model->dtype());
+    DecodeStep step(*model, cache, kSlots, {});
+    return run(step);
+  };
+  model->adapter = randomAdapter(*model, all, 1);
+  KvCache cache(model->config(), kSlots, 64, model->device(), model->dtype());
+  DecodeStep step(*model, cache, kSlots, {});
+  const at::Tensor first = run(step);
+  EXPECT_TRUE(first.equal(fresh()));
+  const auto other = randomAdapter(*model, all, 2);
+  for (size_t i = 0; i < other->parameters().size(); ++i)
+    model->adapter->parameters()[i].second.copy_(other->parameters()[i].second);
+  step.refreshAdapter();
+  const at::Tensor second = run(step);
+  EXPECT_TRUE(second.equal(fresh()));
+  EXPECT_FALSE(second.equal(first));
+  model->adapterEnabled = false;
+  step.refreshAdapter();
+  EXPECT_LT(distances(run(step), fresh()).max().item<double>(), 1e-3);
+  EXPECT_EQ(step.captures(), 1);
+  model->adapterEnabled = true;
+  model->adapter = randomAdapter(*model, adapterOf(16, all.targetModules, {}), 1);
+  EXPECT_THROW(step.refreshAdapter(), std::runtime_error);
+}
+
 TEST_F(DecodeStepGpu, RefusesWhatItCannotRun) {
   const auto host = loadFixture("gpt-oss-tiny-bf16", at::kCPU, at::kFloat);
   EXPECT_EQ(DecodeStep::refusal(*host), "the decode step is for CUDA, the model is on cpu");
+  EXPECT_EQ(DecodeStep::refusal(*model), "");
+  model->adapter = randomAdapter(*model, adapterOf(130, {}, {"mlp.experts.down_proj"}), 1);
+  EXPECT_EQ(DecodeStep::refusal(*model),
+            "the decode step adapts experts with a rank of at most 128, the adapter's is 130");
+  model->adapterEnabled = false;
   EXPECT_EQ(DecodeStep::refusal(*model), "");
 }
 

@@ -47,9 +47,9 @@ static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec
   const ArrayRef<Value> matrices = ArrayRef(a).drop_front(3).drop_back();
   // alpha and limit are arguments of the launch; what stands here are the usual ones.
   auto op = attn::ExpertsOp::create(builder, loc, result, a[0], a[1], a[2], matrices.take_front(matrices.size() / 2),
-                                    matrices.drop_front(matrices.size() / 2), a.back(), builder.getF32FloatAttr(1.702f),
-                                    builder.getF32FloatAttr(7.f), builder.getI32IntegerAttr(spec.rows),
-                                    attn::ExpertsScheduleAttr());
+                                    matrices.drop_front(matrices.size() / 2), a.back(), ValueRange(), ValueRange(),
+                                    builder.getF32FloatAttr(1.702f), builder.getF32FloatAttr(7.f),
+                                    builder.getI32IntegerAttr(spec.rows), attn::ExpertsScheduleAttr());
   func::ReturnOp::create(builder, loc, op->getResults());
   return module;
 }

@@ -41,6 +41,8 @@ int StepLaunch::value(const std::string &role) const {
 
 namespace {
 
+constexpr int64_t kHalfBytes = 2; // of fp16 and bf16
+
 int64_t bytesOf(Type element) { return (element.getIntOrFloatBitWidth() + 7) / 8; }
 
 /// Bytes of one slot's part of a tensor whose first axis is the slots.
@@ -211,6 +213,15 @@ private:
     give(launch, "positions", op.getPositions());
     give(launch, "lengths", op.getLengths());
     launch.sizes["features"] = {features(op.getRows())};
+    int64_t cleared = 0;
+    op->getBlock()->walk([&](LinearOp linear) {
+      if (!linear.getLoraA().empty())
+        cleared +=
+            device::kMostMatrices * kHalfBytes * cast<RankedTensorType>(linear.getLoraA()[0].getType()).getDimSize(0);
+    });
+    if (cleared > 0)
+      low = values.workspace(cleared), launch.values["cleared"] = {low};
+    launch.sizes["cleared_bytes"] = {cleared};
     return {};
   }
 
@@ -247,11 +258,13 @@ private:
     }
     launch.sizes["rows"] = {schedule->rows};
     const bool appends = static_cast<bool>(op.getKeyPages()), wide = !appends && isWide(op.getOuts()[0]);
-    const std::string name = fmt::format("linear_{}x{}{}{}{}{}", all, shape.in, op.getNorm() ? "_norm" : "",
-                                         op.getPositions() ? "_rope" : "", appends ? "_append" : "",
-                                         op.getResidual() ? "_add"
-                                         : wide           ? "_wide"
-                                                          : "");
+    const bool adapted = !op.getLoraA().empty();
+    const std::string name =
+        fmt::format("linear_{}x{}{}{}{}{}{}", all, shape.in, adapted ? "_lora" : "", op.getNorm() ? "_norm" : "",
+                    op.getPositions() ? "_rope" : "", appends ? "_append" : "",
+                    op.getResidual() ? "_add"
+                    : wide           ? "_wide"
+                                     : "");
     const std::string alias = fmt::format("Linear{}x{}{}", all, shape.in, shape.head ? "Heads" : "");
     std::string declarations;
     if (aliases.insert(alias).second)
@@ -261,8 +274,10 @@ private:
     launch.kernel = name;
     launch.entry =
         entry(name, "LinearArgs", schedule->threads, schedule->sharedBytes, declarations, alias + "::kThreads, 1",
-              fmt::format("linear_rows<{}, {}, {}, {}>", alias, type(), op.getNorm() ? "true" : "false",
-                          wide ? "Wide" : "Rounded"));
+              fmt::format("linear_rows<{}, {}, {}, {}{}>", alias, type(), op.getNorm() ? "true" : "false",
+                          wide ? "Wide" : "Rounded", adapted ? ", true" : ""));
+    if (adapted)
+      takeAdapter(op, launch, schedule->tileFeatures);
     take(launch, "input", op.getInput());
     take(launch, "norm", op.getNorm());
     take(launch, "weights", op.getWeights());
@@ -285,6 +300,19 @@ private:
     launch.numbers["eps"] = op.getEps() ? op.getEps()->convertToDouble() : 0;
     launch.numbers["rope_scale"] = op.getRopeScale() ? op.getRopeScale()->convertToDouble() : 1;
     return {};
+  }
+
+  /// Factors, how many tiles the first ones have, and where their results go: a part of what the embedding has cleared.
+  void takeAdapter(LinearOp op, StepLaunch &launch, int tileFeatures) {
+    const int64_t rank = cast<RankedTensorType>(op.getLoraA()[0].getType()).getDimSize(0);
+    take(launch, "lora_a", op.getLoraA());
+    take(launch, "lora_b", op.getLoraB());
+    for (bool each : *op.getAdapted())
+      launch.sizes["lora_tiles"].push_back(each ? (rank + tileFeatures - 1) / tileFeatures : 0);
+    launch.sizes["rank"] = {rank};
+    launch.values["low"] = {low};
+    launch.sizes["low_at"] = {lowBytes};
+    lowBytes += device::kMostMatrices * rank * kHalfBytes;
   }
 
   Result<void> emit(RopeOp op, StepLaunch &launch) {
@@ -379,6 +407,8 @@ private:
     take(launch, "scores", op.getScores());
     take(launch, "gate_up", op.getGateUp());
     take(launch, "down", op.getDown());
+    take(launch, "gate_up_lora", op.getGateUpLora());
+    take(launch, "down_lora", op.getDownLora());
     if (op.getResidual()) { // added where it lies
       take(launch, "residual", op.getResidual());
       values.alias(op.getOut(), op.getResidual());
@@ -415,6 +445,8 @@ private:
   Values values;
   std::map<std::string, int> entries;
   std::set<std::string> aliases;
+  int low = -1;         // workspace of all adapters of products
+  int64_t lowBytes = 0; // of a row, that the products so far have
 };
 
 } // namespace

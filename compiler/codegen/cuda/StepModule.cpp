@@ -19,6 +19,7 @@ namespace maskjit::cuda {
 namespace {
 
 constexpr int64_t kAny = ShapedType::kDynamic;
+constexpr int64_t kRankSlice = 16; // what the kernels pad ranks to
 
 class StepBuilder {
 public:
@@ -70,16 +71,24 @@ private:
                              b.getF32FloatAttr(spec.eps));
   }
 
-  Value linear(Value x, const std::string &name, int64_t out, int64_t in, bool bias, Type element) {
-    SmallVector<Value> biases;
+  Value linear(Value x, const std::string &name, int64_t out, int64_t in, bool bias, Type element,
+               bool adapted = false) {
+    SmallVector<Value> biases, first, second;
     Value weight = input(name + ".weight", {out, in}, half);
     if (bias)
       biases.push_back(input(name + ".bias", {out}, half));
+    if (adapted) {
+      first.push_back(input(name + ".lora_A.weight", {spec.adapterRank, in}, half));
+      second.push_back(input(name + ".lora_B.weight", {out, spec.adapterRank}, half));
+    }
     return LinearOp::create(b, loc, TypeRange{rows(out, element)}, x, Value(), FloatAttr(), ValueRange{weight}, biases,
                             Value(), Value(), FloatAttr(), IntegerAttr(), DenseBoolArrayAttr(), Value(), Value(),
-                            Value(), Value())
+                            Value(), Value(), first, second,
+                            adapted ? b.getDenseBoolArrayAttr({true}) : DenseBoolArrayAttr())
         .getOuts()[0];
   }
+
+  StepAdapter adapterOf(size_t layer) const { return spec.adapters.empty() ? StepAdapter() : spec.adapters[layer]; }
 
   Value rope(Value x) {
     return RopeOp::create(b, loc, x.getType(), x, positions, frequencies, b.getF32FloatAttr(spec.ropeScale),
@@ -90,10 +99,11 @@ private:
   Value attention(Value x, size_t layer) {
     const std::string prefix = fmt::format("model.layers.{}.", layer), self = prefix + "self_attn.";
     const int64_t wide = spec.headsQ * spec.headDim, narrow = spec.headsKv * spec.headDim;
+    const StepAdapter adapter = adapterOf(layer);
     const Value normal = norm(x, prefix + "input_layernorm.weight", half);
-    Value q = linear(normal, self + "q_proj", wide, spec.hidden, true, half);
-    Value k = linear(normal, self + "k_proj", narrow, spec.hidden, true, half);
-    Value v = linear(normal, self + "v_proj", narrow, spec.hidden, true, half);
+    Value q = linear(normal, self + "q_proj", wide, spec.hidden, true, half, adapter.query);
+    Value k = linear(normal, self + "k_proj", narrow, spec.hidden, true, half, adapter.key);
+    Value v = linear(normal, self + "v_proj", narrow, spec.hidden, true, half, adapter.value);
     q = rope(q), k = rope(k);
     const auto pages = tensor({kAny, spec.headsKv, kAny, spec.headDim}, half);
     Value keyPages = input(fmt::format("cache.{}.key", layer), pages.getShape(), half);
@@ -115,7 +125,8 @@ private:
                          ReshapeOp::create(b, loc, heads, q), cache.getNewKeyPages(), cache.getNewValuePages(), table,
                          keys, params, input(self + "sinks", {spec.headsQ}, b.getF32Type()), ScheduleAttr());
     Value attended = ReshapeOp::create(b, loc, rows(wide, half), decode.getOut());
-    return AddOp::create(b, loc, x.getType(), x, linear(attended, self + "o_proj", spec.hidden, wide, true, half));
+    return AddOp::create(b, loc, x.getType(), x,
+                         linear(attended, self + "o_proj", spec.hidden, wide, true, half, adapter.output));
   }
 
   /// x + experts(norm(x)).
@@ -141,10 +152,19 @@ private:
     };
     const SmallVector<Value> gateUp = stack("gate_up_proj", 2 * inner, hidden),
                              down = stack("down_proj", hidden, inner);
-    Value y =
-        ExpertsOp::create(b, loc, rows(hidden, b.getF32Type()), rounded, route.getExperts(), route.getScores(), gateUp,
-                          down, Value(), b.getF32FloatAttr(spec.swigluAlpha), b.getF32FloatAttr(spec.swigluLimit),
-                          b.getI32IntegerAttr(expertsClass), ExpertsScheduleAttr());
+    auto factors = [&](bool adapted, const std::string &name, int64_t out, int64_t in) -> SmallVector<Value> {
+      const std::string full = mlp + "experts." + name;
+      if (!adapted)
+        return {};
+      return {input(full + ".lora_A.weight", {count, spec.adapterRank, in}, half),
+              input(full + ".lora_B.weight", {count, out, spec.adapterRank}, half)};
+    };
+    const StepAdapter adapter = adapterOf(layer);
+    Value y = ExpertsOp::create(b, loc, rows(hidden, b.getF32Type()), rounded, route.getExperts(), route.getScores(),
+                                gateUp, down, Value(), factors(adapter.gateUp, "gate_up_proj", 2 * inner, hidden),
+                                factors(adapter.down, "down_proj", hidden, inner), b.getF32FloatAttr(spec.swigluAlpha),
+                                b.getF32FloatAttr(spec.swigluLimit), b.getI32IntegerAttr(expertsClass),
+                                ExpertsScheduleAttr());
     return AddOp::create(b, loc, x.getType(), x, y);
   }
 
@@ -189,6 +209,12 @@ Result<void> checkSpec(const StepSpec &spec) {
         fmt::format("hidden and intermediate must be multiples of 32, head dimension and vocabulary of 16; got "
                     "{}, {}, {} and {}",
                     spec.hidden, spec.intermediate, spec.headDim, spec.vocabulary)};
+  if (!spec.adapters.empty() &&
+      (spec.adapters.size() != spec.layerMasks.size() || spec.adapterRank < 1 || spec.adapterRank % kRankSlice))
+    return Error{
+        fmt::format("an adapter has an entry for each of {} layers and a rank that is a multiple of {}, got {} "
+                    "and rank {}",
+                    spec.layerMasks.size(), kRankSlice, spec.adapters.size(), spec.adapterRank)};
   for (int mask : spec.layerMasks)
     if (mask < 0 || mask >= static_cast<int>(spec.masks.size()))
       return Error{fmt::format("a layer names mask {} of {}", mask, spec.masks.size())};

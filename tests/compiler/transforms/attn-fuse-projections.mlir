@@ -24,3 +24,17 @@ func.func @needed_before_the_other_stays_apart(%n: tensor<?x64xbf16>, %a: tensor
   %2 = attn.linear %n by (%a) : (tensor<?x64xbf16>, tensor<64x64xbf16>) -> tensor<?x64xbf16>
   return %1, %2 : tensor<?x64xf32>, tensor<?x64xbf16>
 }
+// CHECK-LABEL: @adapter_of_one
+func.func @adapter_of_one(%n: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<16x64xbf16>, %b: tensor<32x16xbf16>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>) {
+  // CHECK: attn.linear %arg0 by(%arg1, %arg1) lora(%arg2) (%arg3) of [false, true]
+  %0 = attn.linear %n by (%w) : (tensor<?x64xbf16>, tensor<32x64xbf16>) -> tensor<?x32xbf16>
+  %1 = attn.linear %n by (%w) lora (%a) (%b) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<32x16xbf16>) -> tensor<?x32xbf16>
+  return %0, %1 : tensor<?x32xbf16>, tensor<?x32xbf16>
+}
+// CHECK-LABEL: @adapters_of_two_ranks_stay_apart
+func.func @adapters_of_two_ranks_stay_apart(%n: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<16x64xbf16>, %b: tensor<32x16xbf16>, %c: tensor<32x64xbf16>, %d: tensor<32x32xbf16>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>) {
+  // CHECK-COUNT-2: attn.linear {{.*}} of [true]
+  %0 = attn.linear %n by (%w) lora (%a) (%b) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<32x16xbf16>) -> tensor<?x32xbf16>
+  %1 = attn.linear %n by (%w) lora (%c) (%d) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<32x64xbf16>, tensor<32x32xbf16>) -> tensor<?x32xbf16>
+  return %0, %1 : tensor<?x32xbf16>, tensor<?x32xbf16>
+}

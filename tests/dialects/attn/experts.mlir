@@ -52,3 +52,40 @@ func.func @one_packed_one_dense(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s:
        tensor<8x128x3x16xi8>, tensor<8x128x3xi8>, tensor<8x128xbf16>) -> tensor<?x128xf32>
   return %y : tensor<?x128xf32>
 }
+// -----
+// CHECK-LABEL: @with_adapter
+// CHECK: attn.experts {{.*}} lora_gate_up({{.*}}, {{.*}}) lora_down({{.*}}, {{.*}}) alpha
+func.func @with_adapter(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %b1: tensor<8x128x4x16xi8>, %s1: tensor<8x128x4xi8>, %bias1: tensor<8x128xbf16>,
+    %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>,
+    %a1: tensor<8x16x128xbf16>, %c1: tensor<8x128x16xbf16>, %a2: tensor<8x16x64xbf16>) -> tensor<?x128xf32> {
+  %y = attn.experts %x to (%e, %s) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2)
+    lora_gate_up (%a1, %c1) lora_down (%a2, %c1) alpha 1.702 limit 7.0 class 8 : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x4x16xi8>,
+      tensor<8x128x4xi8>, tensor<8x128xbf16>, tensor<8x128x2x16xi8>, tensor<8x128x2xi8>, tensor<8x128xbf16>,
+      tensor<8x16x128xbf16>, tensor<8x128x16xbf16>, tensor<8x16x64xbf16>, tensor<8x128x16xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
+// -----
+func.func @rank_of_an_adapter(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %b1: tensor<8x128x4x16xi8>, %s1: tensor<8x128x4xi8>, %bias1: tensor<8x128xbf16>,
+    %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>,
+    %a1: tensor<8x8x128xbf16>, %c1: tensor<8x128x8xbf16>) -> tensor<?x128xf32> {
+  // expected-error@+1 {{'attn.experts' op lora_gate_up has a rank that is a multiple of 16, got 'tensor<8x8x128xbf16>'; pad it with zeros}}
+  %y = attn.experts %x to (%e, %s) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2)
+    lora_gate_up (%a1, %c1) alpha 1.702 limit 7.0 class 8 : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x4x16xi8>,
+      tensor<8x128x4xi8>, tensor<8x128xbf16>, tensor<8x128x2x16xi8>, tensor<8x128x2xi8>, tensor<8x128xbf16>,
+      tensor<8x8x128xbf16>, tensor<8x128x8xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}
+// -----
+func.func @features_of_an_adapter(%x: tensor<?x128xbf16>, %e: tensor<?x4xi32>, %s: tensor<?x4xf32>,
+    %b1: tensor<8x128x4x16xi8>, %s1: tensor<8x128x4xi8>, %bias1: tensor<8x128xbf16>,
+    %b2: tensor<8x128x2x16xi8>, %s2: tensor<8x128x2xi8>, %bias2: tensor<8x128xbf16>,
+    %a2: tensor<8x16x128xbf16>, %c2: tensor<8x128x16xbf16>) -> tensor<?x128xf32> {
+  // expected-error@+1 {{'attn.experts' op intermediate size is 64, but lora_down has 128}}
+  %y = attn.experts %x to (%e, %s) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2)
+    lora_down (%a2, %c2) alpha 1.702 limit 7.0 class 8 : (tensor<?x128xbf16>, tensor<?x4xi32>, tensor<?x4xf32>, tensor<8x128x4x16xi8>,
+      tensor<8x128x4xi8>, tensor<8x128xbf16>, tensor<8x128x2x16xi8>, tensor<8x128x2xi8>, tensor<8x128xbf16>,
+      tensor<8x16x128xbf16>, tensor<8x128x16xbf16>) -> tensor<?x128xf32>
+  return %y : tensor<?x128xf32>
+}

@@ -52,3 +52,27 @@ func.func @elements(%q: tensor<?x64xbf16>) {
   %r = attn.reshape %q : tensor<?x64xbf16> -> tensor<?x4x1x8xbf16>
   return
 }
+// -----
+func.func @rank_of_an_adapter(%x: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<8x64xbf16>, %b: tensor<32x8xbf16>) {
+  // expected-error@+1 {{'attn.linear' op has an adapter whose rank is a multiple of 16, got 'tensor<8x64xbf16>'; pad it with zeros}}
+  %y = attn.linear %x by (%w) lora (%a) (%b) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<8x64xbf16>, tensor<32x8xbf16>) -> tensor<?x32xbf16>
+  return
+}
+// -----
+func.func @factors_of_an_adapter(%x: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<16x64xbf16>, %b: tensor<32x16xbf16>) {
+  // expected-error@+1 {{'attn.linear' op has two factors for each of 2 adapted matrices, got 1 and 1}}
+  %y:2 = attn.linear %x by (%w, %w) lora (%a) (%b) of [true, true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<32x16xbf16>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>)
+  return
+}
+// -----
+func.func @flags_of_an_adapter(%x: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<16x64xbf16>, %b: tensor<32x16xbf16>) {
+  // expected-error@+1 {{'attn.linear' op says of each matrix whether it is adapted, got 2 for 1 matrices}}
+  %y = attn.linear %x by (%w) lora (%a) (%b) of [true, false] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<32x16xbf16>) -> tensor<?x32xbf16>
+  return
+}
+// -----
+func.func @features_of_an_adapter(%x: tensor<?x64xbf16>, %w: tensor<32x64xbf16>, %a: tensor<16x64xbf16>, %b: tensor<64x16xbf16>) {
+  // expected-error@+1 {{'attn.linear' op number of features differs: a matrix has 32, its second factor has 64}}
+  %y = attn.linear %x by (%w) lora (%a) (%b) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<64x16xbf16>) -> tensor<?x32xbf16>
+  return
+}

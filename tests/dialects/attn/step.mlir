@@ -25,12 +25,14 @@ func.func @plain(%tokens: tensor<?xi32>, %written: tensor<?xi32>, %active: tenso
   return
 }
 // CHECK-LABEL: @fused
-func.func @fused(%x: tensor<?x64xf32>, %w: tensor<64x64xbf16>, %g: tensor<64xbf16>, %p: tensor<?xi32>, %f: tensor<8xf32>, %kp: tensor<?x4x16x16xbf16>, %t: tensor<?x?xi32>, %ids: tensor<?xi64>, %seen: tensor<?x64xi8>) {
+func.func @fused(%x: tensor<?x64xf32>, %w: tensor<64x64xbf16>, %g: tensor<64xbf16>, %p: tensor<?xi32>, %f: tensor<8xf32>, %kp: tensor<?x4x16x16xbf16>, %t: tensor<?x?xi32>, %ids: tensor<?xi64>, %seen: tensor<?x64xi8>, %a: tensor<16x64xbf16>, %b: tensor<64x16xbf16>) {
   // CHECK: attn.linear %{{.+}} norm(%{{.+}}) eps 9.99999974E-6 by(%{{.+}}, %{{.+}}, %{{.+}}) bias(%{{.+}}, %{{.+}}, %{{.+}}) rope(%{{.+}}, %{{.+}}) scale 1.500000e+00 head 16 of [true, true, false] append(%{{.+}}, %{{.+}}, %{{.+}}) :
   %q, %k1, %v1 = attn.linear %x norm (%g) eps 1.0e-05 by (%w, %w, %w) bias (%g, %g, %g) rope (%p, %f) scale 1.5 head 16 of [true, true, false] append (%kp, %kp, %t)
     : (tensor<?x64xf32>, tensor<64xbf16>, tensor<64x64xbf16>, tensor<64x64xbf16>, tensor<64x64xbf16>, tensor<64xbf16>, tensor<64xbf16>, tensor<64xbf16>, tensor<?xi32>, tensor<8xf32>, tensor<?x4x16x16xbf16>, tensor<?x4x16x16xbf16>, tensor<?x?xi32>) -> (tensor<?x64xbf16>, tensor<?x4x16x16xbf16>, tensor<?x4x16x16xbf16>)
   // CHECK: attn.linear %{{.+}} by(%{{.+}}) add(%{{.+}}) :
   %x1 = attn.linear %q by (%w) add (%x) : (tensor<?x64xbf16>, tensor<64x64xbf16>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: attn.linear %{{.+}} by(%{{.+}}, %{{.+}}) lora(%{{.+}}) (%{{.+}}) of [false, true] bias(%{{.+}}, %{{.+}}) :
+  %y:2 = attn.linear %q by (%w, %w) lora (%a) (%b) of [false, true] bias (%g, %g) : (tensor<?x64xbf16>, tensor<64x64xbf16>, tensor<64x64xbf16>, tensor<64xbf16>, tensor<64xbf16>, tensor<16x64xbf16>, tensor<64x16xbf16>) -> (tensor<?x64xbf16>, tensor<?x64xbf16>)
   // CHECK: attn.route %{{.+}} norm(%{{.+}}) eps 9.99999974E-6 by(%{{.+}}, %{{.+}}) top 4 at(%{{.+}}) :
   %e, %s, %n = attn.route %x1 norm (%g) eps 1.0e-05 by (%w, %g) top 4 at (%p) : (tensor<?x64xf32>, tensor<64xbf16>, tensor<64x64xbf16>, tensor<64xbf16>, tensor<?xi32>) -> (tensor<?x4xi32>, tensor<?x4xf32>, tensor<?x64xbf16>)
   // CHECK: attn.sample %{{.+}} at(%{{.+}}, %{{.+}}) into(%{{.+}}, %{{.+}}) seen(%{{.+}}) :

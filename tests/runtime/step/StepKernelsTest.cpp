@@ -29,6 +29,12 @@ static StepSpec spec(const std::string &arch, int64_t slots, int layers = 2) {
   return spec;
 }
 
+/// The same with an adapter on all that can have one.
+static StepSpec adapted(StepSpec spec, int64_t rank) {
+  spec.adapters.assign(spec.layerMasks.size(), {true, true, true, true, true, true}), spec.adapterRank = rank;
+  return spec;
+}
+
 static StepProgram program(const StepSpec &spec) {
   Result<StepProgram> program = emitStep(spec);
   if (!program)
@@ -54,6 +60,23 @@ TEST(StepProgram, ManySlotsAreNormedOnce) {
               ElementsAre("embed", "norm_rounded", "linear_5120x2880_rope_append", "gpt_oss_sliding",
                           "linear_2880x4096_add", "norm_route", "experts", "norm_rounded", "linear_201088x2880_wide",
                           "sample"));
+}
+
+TEST(StepProgram, AnAdapterAddsNoLaunchAndItsRankChangesNoKernel) {
+  const StepProgram without = program(spec("sm_90a", 8, 2)), with = program(adapted(spec("sm_90a", 8, 2), 16));
+  EXPECT_EQ(with.launches.size(), without.launches.size());
+  EXPECT_EQ(with.launches[1].kernel, "linear_5120x2880_lora_norm_rope_append");
+  EXPECT_THAT(with.launches[1].sizes.at("lora_tiles"), ElementsAre(1, 1, 1));
+  EXPECT_EQ(with.kernels.source, program(adapted(spec("sm_90a", 8, 2), 64)).kernels.source);
+}
+
+TEST(StepProgram, AnAdapterOfSomeTargetsTakesPartWhereItIs) {
+  StepSpec some = adapted(spec("sm_90a", 1, 2), 32);
+  some.adapters = {{true, false, true, false}, {}};
+  const StepProgram p = program(some);
+  EXPECT_THAT(p.launches[1].sizes.at("lora_tiles"), ElementsAre(2, 0, 2));
+  EXPECT_EQ(p.launches[3].kernel, "linear_2880x4096_add");
+  EXPECT_EQ(p.launches[6].kernel, "linear_5120x2880_norm_rope_append");
 }
 
 TEST(StepProgram, LayersShareKernelsAndMemory) {
@@ -101,11 +124,17 @@ TEST(StepProgram, SaysWhatItCannotTake) {
 TEST(StepKernels, CompileForEveryArchitecture) {
   if (!Nvrtc::load())
     GTEST_SKIP() << Nvrtc::load().error().message;
+  // The first layer with an adapter, the second without: kernels of both kinds.
+  const auto both = [](const std::string &arch, int64_t slots) {
+    StepSpec mixed = adapted(spec(arch, slots), 16);
+    mixed.adapters.back() = {};
+    return mixed;
+  };
   std::vector<StepSpec> jobs;
   for (const std::string &arch : architectures())
-    jobs.push_back(spec(arch, 8));
+    jobs.push_back(both(arch, 8));
   for (const char *arch : {"sm_75", "sm_90a"})
-    jobs.push_back(spec(arch, 32));
+    jobs.push_back(both(arch, 32));
   StepSpec small = spec("sm_90a", 4); // the test fixtures'
   small.hidden = 128, small.headsQ = 4, small.headsKv = 2, small.experts = 8, small.intermediate = 64,
   small.vocabulary = 512;
@@ -130,7 +159,12 @@ TEST(StepKernels, CompileForEveryArchitecture) {
       for (const CudaKernel::Entry &entry : programs[i].kernels.entries)
         if (entry.name == used.entry) {
           // Bytes a thread, before the loops; 1024 threads have 64 registers, too few for the sampler's searches.
-          EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "step_sample" ? 512 : 128) << entry.name;
+          // An adapter's slices are added once a tile, between the loops.
+          const bool adapted = entry.name.find("_lora") != std::string::npos;
+          EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "step_sample" ? 512
+                                                        : adapted                   ? 256
+                                                                                    : 128)
+              << entry.name;
           EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;
           const int limit = jobs[i].arch == "sm_75" ? 64 : jobs[i].arch == "sm_90a" ? 227 : 99; // the least of a family
           EXPECT_LE(used.sharedBytes + entry.sharedBytes, limit * 1024) << entry.name;

@@ -36,9 +36,20 @@
 // CUDA: void step_linear_5120x2880_norm_rope_append(const __grid_constant__ LinearArgs args) {
 // CUDA-NEXT: linear_rows<Linear5120x2880Heads, bf16, true, Rounded>(args);
 
+// RUN: maskjit step --layers 1 --slots 8 --adapter 16 --emit cuda | FileCheck %s --check-prefix=LORA
+// LORA: void step_linear_5120x2880_lora_norm_rope_append(const __grid_constant__ LinearArgs args) {
+// LORA-NEXT: linear_rows<Linear5120x2880Heads, bf16, true, Rounded, true>(args);
+// LORA: void step_linear_2880x4096_lora_add(
+// LORA-NEXT: linear_rows<Linear2880x4096, bf16, false, Wide, true>(args);
+// LORA: void step_linear_201088x2880_norm_wide(
+// LORA-NEXT: linear_rows<Linear201088x2880, bf16, true, Wide>(args);
+
 // RUN: maskjit step --arch sm_75 --layers 1 --emit launches | FileCheck %s --check-prefix=TURING
 // TURING: norm_rounded
 // TURING: linear_5120x2880_rope_append
+
+// RUN: not maskjit step --adapter 8 2>&1 | FileCheck %s --check-prefix=RANK
+// RANK: an adapter has an entry for each of 2 layers and a rank that is a multiple of 16, got 2 and rank 8
 
 // RUN: not maskjit step --vocabulary 1001 2>&1 | FileCheck %s --check-prefix=ODD
 // ODD: hidden and intermediate must be multiples of 32, head dimension and vocabulary of 16; got 2880, 2880, 64 and 1001

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a low-rank adapter adds to the products of experts: rows of the first factors are dealt out to warps, and the
+// second factors' products start from the sums of the weights' own.
+#pragma once
+#include "adapter.cuh"
+#include "experts_args.h"
+#include "experts_schedules.h"
+#include "fourbit.cuh"
+
+namespace maskjit::device {
+
+/// One row of a first factor times activations, by a warp, lanes added in a fixed order: `read(c)` gives features 8c ..
+/// 8c + 7 in the order of pairs_of_eight.
+template <class T, int kColumns, int kTogether, class Read>
+__device__ float low_product(const u16 *row, Read read, int lane) {
+  constexpr int kChunks = kColumns / 8; // kTogether of them are asked for at a time
+  float sum = 0.f;
+#pragma unroll
+  for (int i = 0; i < ceil_div(kChunks, kWarp); ++i) {
+    const int c = i * kWarp + lane;
+    if (c < kChunks) {
+      const uint4 factor = pairs_of_eight(*reinterpret_cast<const uint4 *>(row + 8 * c)), x = read(c);
+      const u32 a[4] = {factor.x, factor.y, factor.z, factor.w}, b[4] = {x.x, x.y, x.z, x.w};
+#pragma unroll
+      for (int k = 0; k < 4; ++k)
+        sum += low_half<T>(a[k]) * low_half<T>(b[k]) + high_half<T>(a[k]) * high_half<T>(b[k]);
+    }
+    if (i % kTogether == kTogether - 1)
+      asm volatile("" ::: "memory");
+  }
+#pragma unroll
+  for (int other = 1; other < kWarp; other *= 2)
+    sum += __shfl_xor_sync(~0u, sum, other);
+  return sum;
+}
+
+/// Row `row` of expert `expert`'s first factor.
+__device__ inline const u16 *low_row(const ExpertsAdapter &adapter, int rank, int expert, int row, int columns) {
+  return static_cast<const u16 *>(adapter.a) + (static_cast<long long>(expert) * rank + row) * columns;
+}
+/// Elements slice + 4t .. slice + 4t + 3 of row `row` of all second factors, one expert's rows after the other's.
+__device__ inline uint2 factor_slice(const ExpertsAdapter &adapter, int rank, long long row, int slice, int t) {
+  return read_factor(static_cast<const u16 *>(adapter.b) + row * rank + slice + 4 * t);
+}
+/// The same of row `row` of the first factors' results, as they are stored.
+__device__ inline uint2 low_slice(const ExpertsAdapter &adapter, int rank, int row, int slice, int t) {
+  return read_low(static_cast<const u16 *>(adapter.low) + static_cast<long long>(row) * rank + slice + 4 * t);
+}
+
+// ---- few tokens: within the one launch ----
+
+/// low[pair] = a x[pair] for all pairs, a row of one expert's factor a warp; `read(pair, c)` gives activations. Each
+/// row is one arrival. The whole grid, but for warps that have other work.
+template <class S, int kColumns, class Routed, class Read>
+__device__ void make_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane,
+                         Read read) {
+  const int rows = experts.count() * rank;
+  for (int i = blockIdx.x + warp * gridDim.x; i < rows; i += S::kWarps * gridDim.x) {
+    const int expert = experts.nth(i / rank), row = i % rank;
+    const u16 *const factor = low_row(adapter, rank, expert, row, kColumns);
+    for (u32 pairs = experts.pairs_of(expert); pairs; pairs &= pairs - 1) {
+      const int pair = __ffs(pairs) - 1;
+      const float sum =
+          low_product<bf16, kColumns, S::kGroups == 2 ? 4 : 12>(factor, [&](int c) { return read(pair, c); }, lane);
+      if (lane == 0)
+        store_low<bf16>(adapter.low, pair * rank + row, sum);
+    }
+  }
+}
+
+/// Forgets the results of all pairs; a thread of `threads` a block each.
+__device__ inline void clear_low(const ExpertsAdapter &adapter, int rank, int pairs, int threads) {
+  const int i = blockIdx.x * threads + threadIdx.x; // two elements; a grid has more threads than there are
+  if (i < pairs * rank / 2)
+    static_cast<u32 *>(adapter.low)[i] = 0;
+}
+
+/// Brings the rows that make_low will read into the L2 cache.
+template <class S, int kColumns, class Routed>
+__device__ void fetch_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane) {
+  constexpr int kLine = 64; // elements of 128 bytes
+  const int rows = experts.count() * rank;
+  for (int i = blockIdx.x + warp * gridDim.x; i < rows; i += S::kWarps * gridDim.x) {
+    const u16 *const row = low_row(adapter, rank, experts.nth(i / rank), i % rank, kColumns);
+    for (int at = lane * kLine; at < kColumns; at += kWarp * kLine)
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(row + at));
+  }
+}
+
+// ---- many tokens: between the launches ----
+
+/// low[pair] = a x[token of the pair], x in natural order; warps first .. of the grid.
+template <class Shape, class T> __device__ void low_of_tokens(const ExpertsArgs &a, int first_block) {
+  constexpr int kWarps = kRouteThreads / kWarp;
+  const ExpertsAdapter &adapter = a.gate_up_adapter;
+  const int lane = lane_index(), rank = a.adapter_rank, units = a.tokens * Shape::kTopK * rank;
+  for (int i = blockIdx.x - first_block + warp_index() * (gridDim.x - first_block); i < units;
+       i += kWarps * (gridDim.x - first_block)) {
+    const int pair = i / rank, row = i % rank, expert = a.experts[pair];
+    if (expert < 0)
+      continue;
+    const uint4 *const x =
+        static_cast<const uint4 *>(a.x) + static_cast<long long>(pair / Shape::kTopK) * (Shape::kHidden / 8);
+    const float sum = low_product<T, Shape::kHidden, 4>(
+        low_row(adapter, rank, expert, row, Shape::kHidden), [&](int c) { return pairs_of_eight(x[c]); }, lane);
+    if (lane == 0)
+      store_low<T>(adapter.low, static_cast<long long>(pair) * rank + row, sum);
+  }
+}
+
+/// low[p] = a h[p] of the sorted pairs, h in pair order. A block a pair, kLowThreads threads, grid = pairs.
+template <class Shape, class T> __device__ void experts_low(const ExpertsArgs &a) {
+  const ExpertPlan &plan = *a.plan;
+  const int p = blockIdx.x, lane = lane_index(), rank = a.adapter_rank;
+  if (plan.tiles == 0 || p >= plan.tile[plan.tiles - 1].first + plan.tile[plan.tiles - 1].count)
+    return; // pairs without an expert are not sorted
+  const int expert = a.experts[a.sorted[p]];
+  const u32 *const h = static_cast<const u32 *>(a.h) + static_cast<long long>(p) * (Shape::kIntermediate / 2);
+  for (int row = warp_index(); row < rank; row += kLowThreads / kWarp) {
+    const float sum = low_product<T, Shape::kIntermediate, 12>(
+        low_row(a.down_adapter, rank, expert, row, Shape::kIntermediate),
+        [&](int c) { // word c % 4 of each 16 bytes of its 32 features
+          const u32 *const from = h + c / 4 * 16 + c % 4;
+          return make_uint4(from[0], from[4], from[8], from[12]);
+        },
+        lane);
+    if (lane == 0)
+      store_low<T>(a.down_adapter.low, static_cast<long long>(p) * rank + row, sum);
+  }
+}
+
+/// Brings what add_adapter will read of the second factors into the L2 cache.
+template <class S, class WeightRow>
+__device__ void fetch_factor(const ExpertsAdapter &adapter, int rank, long long first_row, int rows,
+                             WeightRow weight_row) {
+  const int lane = lane_index();
+#pragma unroll
+  for (int m = 0; m < S::kRowTiles; ++m) {
+    const int row = min(weight_row((warp_index() * S::kRowTiles + m) * 16 + lane % 16), rows - 1);
+    if (lane < 16)
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(static_cast<const u16 *>(adapter.b) + (first_row + row) * rank));
+  }
+}
+
+/// acc += b times the first factor's results, for a tile as experts_product leaves it: `weight_row(r)` as there,
+/// `low(n)` the row of the results that is token n's.
+template <class S, class T, class WeightRow, class Low>
+__device__ void add_adapter(float (&acc)[S::kRowTiles][S::kTokens / 8][4], const ExpertsAdapter &adapter, int rank,
+                            long long first_row, int rows, int tokens, WeightRow weight_row, Low low) {
+  const int lane = lane_index(), warp = warp_index(), g = lane >> 2, t = lane & 3;
+  for (int slice = 0; slice < rank; slice += kRankSlice) {
+    uint2 b[S::kRowTiles][2];
+#pragma unroll
+    for (int m = 0; m < S::kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int row = min(weight_row((warp * S::kRowTiles + m) * 16 + 8 * half + g), rows - 1);
+        b[m][half] = factor_slice(adapter, rank, first_row + row, slice, t);
+      }
+#pragma unroll
+    for (int j = 0; j < S::kTokens / 8; ++j) {
+      if (8 * j >= tokens)
+        break;
+      const int n = 8 * j + g;
+      const uint2 x = n < tokens ? low_slice(adapter, rank, low(n), slice, t) : make_uint2(kLowZero, kLowZero);
+#pragma unroll
+      for (int m = 0; m < S::kRowTiles; ++m)
+        add_slice<typename S::Arch, T>(acc[m][j], b[m][0], b[m][1], x);
+    }
+  }
+}
+
+} // namespace maskjit::device
