@@ -212,8 +212,10 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
       return pairs_of_eight(
           static_cast<const uint4 *>(a.x)[static_cast<long long>(pair / kTopK) * (Shape::kHidden / 8) + c]);
     });
-  // The warps that share a tile take turns in adding a slice: each has asked for its own a tile before.
-  auto slice_of = [&](int turn) { return kRankSlice * ((member - turn) & (kRowsWarps - 1)); };
+  // The warps that share a tile take turns in adding a slice: each has asked for its own a tile before. Whose turn it
+  // is follows from the tile alone, so that no sum depends on what shares the batch; tiles of a block are some 132
+  // apart.
+  auto slice_of = [&](int tile) { return kRankSlice * ((member - (tile >> 2)) & (kRowsWarps - 1)); };
   auto pair_at = [&](u32 routed, int token) { // -1: not routed there
     const u32 slots = RoutedExperts<S>::slots_of(routed, token);
     return slots ? token * kTopK + __ffs(slots) - 1 : -1;
@@ -237,17 +239,18 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     const typename First::View view(share, 2 * g, 2 * g + 1);
     bool adds = false;
     uint2 gate, up, low;
-    int pair = -1, turn = 0; // of token g; of the tile that is next
+    int pair = -1, slice = 0; // of token g
     auto prepare = [&](int i) {
-      adds = kAdapter && a.gate_up_adapter.a && slice_of(turn) < rank && i < count * kTiles;
+      slice = slice_of(i % kTiles);
+      adds = kAdapter && a.gate_up_adapter.a && slice < rank && i < count * kTiles;
       if (!adds)
         return;
       const int expert = experts.nth(i / kTiles);
       pair = pair_at(experts.pairs_of(expert), g);
       const long long row = static_cast<long long>(expert) * 2 * Shape::kIntermediate + i % kTiles * kRowsTile + 2 * g;
-      gate = factor_slice(a.gate_up_adapter, rank, row, slice_of(turn), t);
-      up = factor_slice(a.gate_up_adapter, rank, row + 1, slice_of(turn), t);
-      low = low_of(a.gate_up_adapter, pair, slice_of(turn));
+      gate = factor_slice(a.gate_up_adapter, rank, row, slice, t);
+      up = factor_slice(a.gate_up_adapter, rank, row + 1, slice, t);
+      low = low_of(a.gate_up_adapter, pair, slice);
     };
     prepare(blockIdx.x + group * gridDim.x);
     int batch = 0, held = 0; // tiles of this group in the batch that is being collected
@@ -293,15 +296,15 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
       float acc[4] = {}, none[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
       First::template multiply<false>(acc, none, ring.address(), view, x, x);
+      release_slot(ring.empty_barrier(), lane);
+      ring.at.advance();
       if (adds) {
         while (!are_there(low))
-          low = low_of(a.gate_up_adapter, pair, slice_of(turn));
+          low = low_of(a.gate_up_adapter, pair, slice);
         add_slice<Sm80, bf16>(acc, gate, up, low);
       }
       if constexpr (kAdapter)
-        ++turn, prepare(i + S::kGroups * gridDim.x);
-      release_slot(ring.empty_barrier(), lane);
-      ring.at.advance();
+        prepare(i + S::kGroups * gridDim.x);
       sums.tile[group][batch & 1][held][member][lane] = make_float4(acc[0], acc[1], acc[2], acc[3]);
 #pragma unroll
       for (int k = 0; k < S::kBatch; ++k)
@@ -362,15 +365,16 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   const int before = slot_count;
   bool adds = false;
   uint2 b_first, b_second, low_x, low_y;
-  int pair_x = -1, pair_y = -1, turn = 0;
+  int pair_x = -1, pair_y = -1, slice = 0;
   auto prepare = [&](int j) {
-    const int u = own > 0 ? j / own * 2 : count;
-    adds = kAdapter && a.down_adapter.a && slice_of(turn) < rank && u < count;
+    const int u = own > 0 ? j / own * 2 : count, unit = own > 0 ? blockIdx.x + j % own * gridDim.x : 0;
+    slice = slice_of(unit);
+    adds = kAdapter && a.down_adapter.a && slice < rank && u < count;
     if (!adds)
       return;
-    const int first = experts.nth(u), second = experts.nth(min(u + 1, count - 1)), slice = slice_of(turn);
+    const int first = experts.nth(u), second = experts.nth(min(u + 1, count - 1));
     const u32 routed_first = experts.pairs_of(first), routed_second = u + 1 < count ? experts.pairs_of(second) : 0;
-    const long long row = (blockIdx.x + j % own * gridDim.x) * 8 + row_in_unit;
+    const long long row = unit * 8 + row_in_unit;
     b_first = factor_slice(a.down_adapter, rank, static_cast<long long>(first) * Shape::kHidden + row, slice, t);
     b_second = factor_slice(a.down_adapter, rank, static_cast<long long>(second) * Shape::kHidden + row, slice, t);
     if constexpr (S::kGroups == 2) {
@@ -408,20 +412,20 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
       float first[4] = {}, second[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
       Second::template multiply<S::kGroups == 1>(first, second, ring.address(), view, x, y);
+      release_slot(ring.empty_barrier(), lane);
+      ring.at.advance();
       if (adds) {
         while (!are_there(low_x))
-          low_x = low_of(a.down_adapter, pair_x, slice_of(turn));
+          low_x = low_of(a.down_adapter, pair_x, slice);
         add_slice<Sm80, bf16>(first, b_first, b_second, low_x);
         if constexpr (S::kGroups == 1) {
           while (!are_there(low_y))
-            low_y = low_of(a.down_adapter, pair_y, slice_of(turn));
+            low_y = low_of(a.down_adapter, pair_y, slice);
           add_slice<Sm80, bf16>(second, b_first, b_second, low_y);
         }
       }
       if constexpr (kAdapter)
-        ++turn, prepare(slot_count - 1 - before + S::kGroups);
-      release_slot(ring.empty_barrier(), lane);
-      ring.at.advance();
+        prepare(slot_count - 1 - before + S::kGroups);
       float2 sum = sums.unit[k][warp][lane];
       // A test, not a product with 0: another token's infinity must not become this one's NaN.
       const float low = S::kGroups == 2 && t >= 2 ? first[2] : first[0];

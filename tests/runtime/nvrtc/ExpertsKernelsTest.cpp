@@ -106,8 +106,8 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
     for (size_t k = 0; k < kernel.entries.size(); ++k) {
       const CudaKernel::Entry &entry = kernel.entries[k];
       const KernelResources &used = kernel.resources[k];
-      // Bytes a thread, outside the loops; with an adapter two groups of warps have 96 registers for all they hold.
-      EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "moe_rows_adapter" ? 160 : 16) << entry.name;
+      // Bytes a thread, outside the loops; with an adapter two groups of warps hold more than their 96 registers.
+      EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "moe_rows_adapter" ? 512 : 16) << entry.name;
       EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;
       // What a block may have: CUDA C++ Programming Guide, technical specifications by compute capability.
       const std::string &arch = jobs[i].arch;
