@@ -30,10 +30,6 @@ int warpsFor(int blocks, int most) {
   return std::min(blocks, most);
 }
 
-/// The largest class whose blocks share input features: up to three tiles of it fill an H100 better than one or two of
-/// the next.
-constexpr int kSplitRows = 96;
-
 bool hasWide(const LinearNf4Spec &spec) { return spec.arch == "sm_90a" && spec.dtype == DType::BF16; }
 
 LinearNf4Schedule few(const LinearNf4Spec &spec) {
@@ -51,22 +47,16 @@ LinearNf4Schedule few(const LinearNf4Spec &spec) {
 }
 
 LinearNf4Schedule wide(const LinearNf4Spec &spec) {
-  // Few tiles of rows leave multiprocessors without a block: there blocks share a tile's input features.
-  const bool small = spec.rows <= 32;
-  const int warpgroups = small ? 1 : 2, features = 64 * warpgroups;
-  const int splits = std::min(spec.rows <= 96 ? 3 : 1, spec.in / device::kNf4Block);
-  const int most = small ? 110 * 1024 : 227 * 1024 - 1024; // two blocks a multiprocessor
+  constexpr int kWarpgroups = 2, kFeatures = 64 * kWarpgroups, kMost = 227 * 1024 - 1024;
   int stages = 8;
-  while (device::linear_nf4_wide_shared_bytes(features, spec.rows, stages) > most)
+  while (device::linear_nf4_wide_shared_bytes(kFeatures, spec.rows, stages) > kMost)
     --stages;
-  return {
-      fmt::format("LinearNf4Wide<{}, {}, {}, {}, {}, {}>", spec.in, spec.rows, warpgroups, stages, splits, spec.nested),
-      true,
-      128 * warpgroups + 32,
-      device::linear_nf4_wide_shared_bytes(features, spec.rows, stages),
-      features,
-      spec.rows,
-      splits};
+  return {fmt::format("LinearNf4Wide<{}, {}, {}, {}, {}>", spec.in, spec.rows, kWarpgroups, stages, spec.nested),
+          true,
+          128 * kWarpgroups + 32,
+          device::linear_nf4_wide_shared_bytes(kFeatures, spec.rows, stages),
+          kFeatures,
+          spec.rows};
 }
 
 } // namespace
@@ -80,7 +70,7 @@ Result<int> linearNf4Rows(const LinearNf4Spec &spec, int64_t rows) {
     return fits.error();
   const std::vector<int> classes = linearNf4RowClasses(spec);
   for (int each : classes)
-    if (rows <= each || (each == kSplitRows && rows <= 3 * kSplitRows))
+    if (rows <= each)
       return each;
   return classes.back();
 }
@@ -92,7 +82,7 @@ Result<LinearNf4Schedule> linearNf4Schedule(const LinearNf4Spec &spec) {
   if (std::find(classes.begin(), classes.end(), spec.rows) == classes.end())
     return Error{fmt::format("no NF4 linear kernel of class {} on {}; there are {}", spec.rows, spec.arch,
                              fmt::join(classes, ", "))};
-  return spec.rows > 16 && hasWide(spec) ? wide(spec) : few(spec);
+  return spec.rows > 32 ? wide(spec) : few(spec);
 }
 
 } // namespace maskjit

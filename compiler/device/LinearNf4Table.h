@@ -10,7 +10,6 @@ struct LinearNf4Schedule {
   std::string type;  // "LinearNf4<Sm80, 2880, 15, 3, 1, true>"
   bool wide = false; // Hopper's kernel for many rows
   int threads = 0, sharedBytes = 0, tileFeatures = 0, tileRows = 0;
-  int splits = 1; // blocks of a cluster that share a tile's input features
 };
 
 /// The schedule of `spec.rows`. Errors: as linearNf4Rows, and an unknown class (with those that there are).

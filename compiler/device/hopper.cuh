@@ -72,24 +72,6 @@ __device__ inline void named_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
-// ---- clusters: blocks that run at the same time and read each other's shared memory ----
-
-/// All threads of the cluster that have not ended; orders what they wrote before.
-__device__ inline void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-/// 16 bytes of block `rank` of the cluster, at what is `address` in its own shared memory.
-__device__ inline float4 cluster_read(u32 address, int rank) {
-  float4 v;
-  u32 there;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
-               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-               : "r"(there)
-               : "memory");
-  return v;
-}
-
 // ---- register reallocation: every warp of the warpgroup runs it; needs __launch_bounds__(threads, 1) ----
 
 template <int kRegisters> __device__ void take_registers() {

@@ -94,9 +94,6 @@ __device__ inline void shared_write(u32 address, u32 x) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(x) : "memory");
 }
 /// The low half of `x`.
-__device__ inline void shared_write_float(u32 address, float x) {
-  asm volatile("st.shared.f32 [%0], %1;" ::"r"(address), "f"(x) : "memory");
-}
 __device__ inline void shared_write_u16(u32 address, u32 x) {
   asm volatile("st.shared.u16 [%0], %1;" ::"r"(address), "h"(static_cast<u16>(x)) : "memory");
 }

@@ -25,22 +25,18 @@ template <class Arch_, int kIn_, int kWarps_, int kAhead_, int kGroups_, bool kN
   static_assert(kIn % kNf4Block == 0 && kAhead <= kSteps);
 };
 
-/// More rows on Hopper: a consumer warpgroup owns 64 features, one more warp fills the ring. kSplits blocks, a cluster,
-/// share the input features of a tile and add up their results.
+/// Many rows on Hopper: a consumer warpgroup owns 64 features, one more warp fills the ring.
 constexpr int linear_nf4_wide_shared_bytes(int features, int rows, int stages) {
   return kNf4TableBytes + stages * (features * kNf4Block / 2 + rows * kNf4Block * 2) + 1024; // alignment
 }
-template <int kIn_, int kRows_, int kWarpgroups_, int kStages_, int kSplits_, bool kNested_> struct LinearNf4Wide {
-  static constexpr int kIn = kIn_, kRows = kRows_, kWarpgroups = kWarpgroups_, kStages = kStages_, kSplits = kSplits_;
+template <int kIn_, int kRows_, int kWarpgroups_, int kStages_, bool kNested_> struct LinearNf4Wide {
+  static constexpr int kIn = kIn_, kRows = kRows_, kWarpgroups = kWarpgroups_, kStages = kStages_;
   static constexpr bool kNested = kNested_;
   static constexpr int kConsumers = 128 * kWarpgroups, kThreads = kConsumers + 32;
   static constexpr int kFeatures = 64 * kWarpgroups, kSteps = kIn / kNf4Block;
   static constexpr int kInputBytes = kRows * kNf4Block * 2, kStageBytes = kInputBytes + kFeatures * kNf4Block / 2;
   static constexpr int kSharedBytes = linear_nf4_wide_shared_bytes(kFeatures, kRows, kStages);
-  /// Of a row of results on their way out: fp32 where blocks add them up.
-  static constexpr int kOutBytes = kFeatures * (kSplits > 1 ? 4 : 2) + 16;
   static_assert(kIn % kNf4Block == 0 && kStageBytes % 1024 == 0, "stages start at multiples of a swizzle block");
-  static_assert(kRows * kOutBytes <= kStages * kStageBytes && kSplits <= kSteps);
 };
 
 } // namespace maskjit::device

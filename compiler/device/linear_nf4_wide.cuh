@@ -7,8 +7,6 @@
 // input features: input rows [kRows][128 bytes], chunk c of 16 bytes at c ^ (row % 8), then codes [kFeatures][32
 // bytes], chunk c at c ^ (row / 4 % 2). Of every 16 features a lane needs the pairs t and t + 4: byte t of two words,
 // so the four lanes of a row read the same 16 bytes at once and shift by 8 t.
-// With splits a block has some of the steps; each block of the cluster then adds up the results of all, in the order of
-// their ranks, for some of the rows.
 #pragma once
 #include "hopper.cuh"
 #include "nf4.cuh"
@@ -31,7 +29,6 @@ template <class S, class T> __device__ void linear_nf4_wide(const LinearNf4Maps 
   const u32 full = shared_address(barriers), empty = full + 8 * S::kStages;
   const int lane = lane_index(), warp = warp_index(), g = lane >> 2, t = lane & 3;
   const int first_feature = blockIdx.x * S::kFeatures, first_row = blockIdx.y * S::kRows;
-  const int begin = blockIdx.z * S::kSteps / S::kSplits, end = (blockIdx.z + 1) * S::kSteps / S::kSplits; // steps
   if (threadIdx.x == 0) {
     for (int i = 0; i < S::kStages; ++i)
       barrier_init(full + 8 * i, 1), barrier_init(empty + 8 * i, 4 * S::kWarpgroups);
@@ -43,7 +40,7 @@ template <class S, class T> __device__ void linear_nf4_wide(const LinearNf4Maps 
   if (warp == 4 * S::kWarpgroups) { // producer
     if (lane == 0) {
       RingIndex<S::kStages> at;
-      for (int step = begin; step < end; ++step, at.advance()) {
+      for (int step = 0; step < S::kSteps; ++step, at.advance()) {
         const u32 to = ring + at.stage * S::kStageBytes, bar = full + 8 * at.stage;
         barrier_wait(empty + 8 * at.stage, at.parity ^ 1);
         barrier_expect(bar, S::kStageBytes);
@@ -92,13 +89,13 @@ template <class S, class T> __device__ void linear_nf4_wide(const LinearNf4Maps 
       asm volatile("" : "+r"(to[k][0]), "+r"(to[k][1]), "+r"(to[k][2]), "+r"(to[k][3])::"memory");
   };
   auto absmax_of = [&](long long first, int step) {
-    return nf4_absmax<S::kNested>(args.weight, first + min(step, end - 1));
+    return nf4_absmax<S::kNested>(args.weight, first + min(step, S::kSteps - 1));
   };
-  float low_absmax[2] = {absmax_of(block_low, begin + 1), absmax_of(block_low, begin + 2)}; // of the next, in turn
-  float high_absmax[2] = {absmax_of(block_high, begin + 1), absmax_of(block_high, begin + 2)};
+  float low_absmax[2] = {absmax_of(block_low, 1), absmax_of(block_low, 2)}; // of the next steps, in turn
+  float high_absmax[2] = {absmax_of(block_high, 1), absmax_of(block_high, 2)};
   RingIndex<S::kStages> now;
   barrier_wait(full, 0);
-  decode(a[0], ring, absmax_of(block_low, begin), absmax_of(block_high, begin));
+  decode(a[0], ring, absmax_of(block_low, 0), absmax_of(block_high, 0));
 
   auto turn = [&](u32(&left)[4][4], u32(&next)[4][4], int which, int step) {
     const u64 b = k_major(ring + now.stage * S::kStageBytes);
@@ -109,7 +106,7 @@ template <class S, class T> __device__ void linear_nf4_wide(const LinearNf4Maps 
     mma_commit();
     const u32 done = empty + 8 * now.stage;
     now.advance();
-    if (step + 1 < end) {
+    if (step + 1 < S::kSteps) {
       const float low = low_absmax[which], high = high_absmax[which];
       low_absmax[which] = absmax_of(block_low, step + 3), high_absmax[which] = absmax_of(block_high, step + 3);
       barrier_wait(full + 8 * now.stage, now.parity);
@@ -120,60 +117,34 @@ template <class S, class T> __device__ void linear_nf4_wide(const LinearNf4Maps 
       barrier_arrive(done); // its codes became operands before its wgmma began
   };
 #pragma unroll 1
-  for (int step = begin; step < end; step += 2) {
+  for (int step = 0; step < S::kSteps; step += 2) {
     turn(a[0], a[1], 0, step);
-    if (step + 1 < end)
+    if (step + 1 < S::kSteps)
       turn(a[1], a[0], 1, step + 1);
   }
 
   // Through shared memory, so that whole rows of features go out: [kRows][kFeatures].
   named_sync(1, S::kConsumers);
+  constexpr int kRowOut = S::kFeatures * 2 + 16;
   const u16 *const bias = static_cast<const u16 *>(args.bias);
-  const bool first_block = blockIdx.z == 0; // one adds the bias
-  const float low_bias = bias && first_block ? low_half<T>(bias[min(first_feature + a_row, args.features - 1)]) : 0.f;
-  const float high_bias =
-      bias && first_block ? low_half<T>(bias[min(first_feature + a_row + 8, args.features - 1)]) : 0.f;
+  const float low_bias = bias ? low_half<T>(bias[min(first_feature + a_row, args.features - 1)]) : 0.f;
+  const float high_bias = bias ? low_half<T>(bias[min(first_feature + a_row + 8, args.features - 1)]) : 0.f;
 #pragma unroll
   for (int j = 0; j < kTile; ++j) {
-    const float d[4] = {acc[j][0] + low_bias, acc[j][1] + low_bias, acc[j][2] + high_bias, acc[j][3] + high_bias};
-    const u32 to = ring + (8 * j + 2 * t) * S::kOutBytes;
-    if constexpr (S::kSplits > 1) {
-      shared_write_float(to + a_row * 4, d[0]), shared_write_float(to + S::kOutBytes + a_row * 4, d[1]);
-      shared_write_float(to + a_row * 4 + 32, d[2]), shared_write_float(to + S::kOutBytes + a_row * 4 + 32, d[3]);
-    } else {
-      const u32 first = pack<T>(d[0], d[1]), second = pack<T>(d[2], d[3]);
-      shared_write_u16(to + a_row * 2, first), shared_write_u16(to + S::kOutBytes + a_row * 2, first >> 16);
-      shared_write_u16(to + a_row * 2 + 16, second), shared_write_u16(to + S::kOutBytes + a_row * 2 + 16, second >> 16);
-    }
+    const float (&d)[4] = acc[j];
+    const u32 first = pack<T>(d[0] + low_bias, d[1] + low_bias), second = pack<T>(d[2] + high_bias, d[3] + high_bias);
+    const u32 to = ring + (8 * j + 2 * t) * kRowOut + a_row * 2;
+    shared_write_u16(to, first), shared_write_u16(to + kRowOut, first >> 16);
+    shared_write_u16(to + 16, second), shared_write_u16(to + kRowOut + 16, second >> 16);
   }
-  if constexpr (S::kSplits > 1)
-    cluster_sync();
-  else
-    named_sync(1, S::kConsumers);
-  constexpr int kPiecesOut = S::kFeatures / 8, kOwnRows = (S::kRows + S::kSplits - 1) / S::kSplits;
-  for (int i = threadIdx.x; i < kOwnRows * kPiecesOut; i += S::kConsumers) {
-    const int n = i / kPiecesOut * S::kSplits + blockIdx.z, c = i % kPiecesOut;
-    if (n >= S::kRows || first_row + n >= args.rows || first_feature + c * 8 >= args.features)
-      continue;
-    uint4 piece;
-    if constexpr (S::kSplits > 1) {
-      float4 low = {0.f, 0.f, 0.f, 0.f}, high = low;
-#pragma unroll
-      for (int rank = 0; rank < S::kSplits; ++rank) {
-        const u32 at = ring + n * S::kOutBytes + c * 32;
-        const float4 x = cluster_read(at, rank), y = cluster_read(at + 16, rank);
-        low.x += x.x, low.y += x.y, low.z += x.z, low.w += x.w;
-        high.x += y.x, high.y += y.y, high.z += y.z, high.w += y.w;
-      }
-      piece = {pack<T>(low.x, low.y), pack<T>(low.z, low.w), pack<T>(high.x, high.y), pack<T>(high.z, high.w)};
-    } else {
-      piece = shared_read(ring + n * S::kOutBytes + c * 16);
-    }
-    *reinterpret_cast<uint4 *>(static_cast<u16 *>(args.out) + static_cast<long long>(first_row + n) * args.features +
-                               first_feature + c * 8) = piece;
+  named_sync(1, S::kConsumers);
+  constexpr int kPiecesOut = S::kFeatures / 8;
+  for (int i = threadIdx.x; i < S::kRows * kPiecesOut; i += S::kConsumers) {
+    const int n = i / kPiecesOut, c = i % kPiecesOut;
+    if (first_row + n < args.rows && first_feature + c * 8 < args.features)
+      *reinterpret_cast<uint4 *>(static_cast<u16 *>(args.out) + static_cast<long long>(first_row + n) * args.features +
+                                 first_feature + c * 8) = shared_read(ring + n * kRowOut + c * 16);
   }
-  if constexpr (S::kSplits > 1)
-    cluster_sync(); // nobody ends while another reads its memory
 }
 
 } // namespace maskjit::device

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses the kernel for a number of rows and launches it. Reads no device memory and never waits.
 #include "runtime/linear/LinearNf4.h"
-#include "compiler/device/LinearNf4Table.h"
 #include "compiler/device/linear_nf4_args.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/launch/TensorMap.h"
@@ -9,6 +8,8 @@
 
 namespace maskjit {
 namespace {
+
+constexpr int kFewRows = 32; // classes above are Hopper's wide kernel
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -74,9 +75,6 @@ Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
   if (call.rows == 0)
     return {};
   spec.rows = *rows;
-  Result<LinearNf4Schedule> schedule = linearNf4Schedule(spec);
-  if (!schedule)
-    return schedule.error();
   Result<std::shared_ptr<const cuda::LoadedKernel>> kernel =
       cuda::LoadedKernel::find(linearNf4Request(spec), target->kind, *device);
   if (!kernel)
@@ -91,10 +89,9 @@ Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
       static_cast<int>(call.rows),
       static_cast<int>(call.features)};
   const CudaKernel::Entry &entry = (*kernel)->entry(0);
-  const cuda::Grid grid{ceilDiv(call.features, entry.tileQueries), ceilDiv(call.rows, entry.tileKeys),
-                        schedule->splits};
+  const cuda::Grid grid{ceilDiv(call.features, entry.tileQueries), ceilDiv(call.rows, entry.tileKeys), 1};
   const auto on = reinterpret_cast<cuda::Stream>(stream);
-  if (!schedule->wide) {
+  if (spec.rows <= kFewRows) {
     void *arguments[] = {&args};
     return (*kernel)->launch(0, grid, on, arguments);
   }

@@ -8,7 +8,7 @@
 namespace maskjit {
 
 /// Raised by whoever changes what this file writes for a structure that stays the same.
-static constexpr int kGeneratorVersion = 2;
+static constexpr int kGeneratorVersion = 1;
 
 static std::string keyOf(const LinearNf4Spec &spec, const LinearNf4Schedule &schedule) {
   return cuda::structureKey(
@@ -37,12 +37,12 @@ Result<CudaKernel> emitCuda(const LinearNf4Spec &spec) {
       "#include \"{0}.cuh\"\n"
       "using namespace maskjit::device;\n\n"
       "using Schedule = {6};  // {7} of {8} bytes of shared memory\n\n"
-      "extern \"C\" __global__ {11}__launch_bounds__(Schedule::kThreads)\n"
+      "extern \"C\" __global__ __launch_bounds__(Schedule::kThreads)\n"
       "void {0}_{3}({9}const __grid_constant__ LinearNf4Args args) {{\n"
       "  maskjit::device::{0}<Schedule, {3}>({10}args);\n}}\n",
       name, MASKJIT_VERSION, spec.arch, type, spec.in, schedule->tileRows, schedule->type, schedule->sharedBytes,
       sharedLimit(spec.arch), schedule->wide ? "const __grid_constant__ LinearNf4Maps maps,\n    " : "",
-      schedule->wide ? "maps, " : "", schedule->splits > 1 ? "__cluster_dims__(1, 1, Schedule::kSplits) " : "");
+      schedule->wide ? "maps, " : "");
   kernel.entries.push_back(
       {name + "_" + type, schedule->threads, schedule->sharedBytes, schedule->tileFeatures, schedule->tileRows, false});
   return kernel;
