@@ -3,6 +3,7 @@
 // second factors' products start from the sums of the weights' own.
 #pragma once
 #include "adapter.cuh"
+#include "dependents.cuh"
 #include "experts_args.h"
 #include "experts_schedules.h"
 #include "fourbit.cuh"
@@ -110,6 +111,8 @@ template <class Shape, class T> __device__ void low_of_tokens(const ExpertsArgs 
 
 /// low[p] = a h[p] of the sorted pairs, h in pair order. A block a pair, kLowThreads threads, grid = pairs.
 template <class Shape, class T> __device__ void experts_low(const ExpertsArgs &a) {
+  start_dependents();
+  wait_for_earlier();
   const ExpertPlan &plan = *a.plan;
   const int p = blockIdx.x, lane = lane_index(), rank = a.adapter_rank;
   if (plan.tiles == 0 || p >= plan.tile[plan.tiles - 1].first + plan.tile[plan.tiles - 1].count)

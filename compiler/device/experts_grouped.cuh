@@ -36,6 +36,8 @@ __device__ void write_rows(u32 from, int tokens, int pieces, int row_bytes, Row 
 
 /// Calls `work` with the schedule that is just wide enough for the block's tile; a block without a tile does nothing.
 template <class S, class Work> __device__ void with_tile(const ExpertPlan *plan, Work work) {
+  start_dependents();
+  wait_for_earlier();
   if (static_cast<int>(blockIdx.y) >= plan->tiles)
     return;
   const ExpertTile tile = plan->tile[blockIdx.y];

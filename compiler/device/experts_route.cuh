@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Many tokens: pairs sorted by expert, activations in pair order, and the weighted sum at the end.
 #pragma once
+#include "dependents.cuh"
 #include "experts_adapter.cuh"
 #include "experts_args.h"
 #include "experts_schedules.h"
@@ -119,6 +120,8 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
 /// threads, at least two blocks.
 template <class S, class T> __device__ void experts_route(const ExpertsArgs &a) {
   using Shape = typename S::Shape;
+  start_dependents();
+  wait_for_earlier();
   if (blockIdx.x == 0)
     return sort_pairs<S::kTokens>(a.experts, a.tokens * Shape::kTopK, a.expert_count, a.plan, a.sorted);
   permute_pieces(a.x, a.x_pairs, static_cast<long long>(a.tokens) * (Shape::kHidden / 32), 1);
@@ -129,6 +132,8 @@ template <class S, class T> __device__ void experts_route(const ExpertsArgs &a) 
 /// out (+)= the sum over a token's slots, in slot order, of weight * y. Eight features a thread.
 template <class Shape, class T> __device__ void experts_combine(const ExpertsArgs &a) {
   constexpr int kPieces = Shape::kHidden / 8;
+  start_dependents();
+  wait_for_earlier();
   const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= static_cast<long long>(a.tokens) * kPieces)
     return;

@@ -4,6 +4,7 @@
 // A stage: weights [2 blocks of 32][kRows][16 bytes], so that the words of a warp are one line; then tokens in pair
 // order [kTokens][128 bytes], chunk c of row n at c ^ (n % 8), as matrix loads and wgmma want them.
 #pragma once
+#include "dependents.cuh"
 #include "experts_args.h"
 #include "experts_schedules.h"
 #include "fourbit.cuh"

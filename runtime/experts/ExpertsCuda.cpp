@@ -257,16 +257,17 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
                 lowRows = call.gateUpAdapter.a ? pairs * call.adapterRank * kWarp : 0,
                 permuting = ceilDiv(std::max(call.tokens * (call.hidden / 32), lowRows), device::kRouteThreads);
   const int64_t tileRows = kernel.entry(GateUp).tileQueries;
-  if (auto done = launch(Route, {1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1), 1, 1}); !done)
+  const cuda::Grid route{1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1), 1, 1};
+  if (auto done = launch(Route, route, call.dependent); !done)
     return done;
-  if (auto done = launch(GateUp, {ceilDiv(2 * call.intermediate, tileRows), parts.tiles, 1}); !done)
+  if (auto done = launch(GateUp, {ceilDiv(2 * call.intermediate, tileRows), parts.tiles, 1}, true); !done)
     return done;
   if (call.downAdapter.a)
-    if (auto done = launch(Low, {pairs, 1, 1}); !done)
+    if (auto done = launch(Low, {pairs, 1, 1}, true); !done)
       return done;
-  if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}); !done)
+  if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}, true); !done)
     return done;
-  return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1});
+  return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1}, true);
 }
 
 Result<int64_t> expertsLinearWorkspace(const ExpertsLinearCall &call, bool gradient) {

@@ -253,9 +253,11 @@ void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *ch
   args.alpha = 1.702f, args.limit = 7;
   args.h = h.as<void>(), args.barrier = barrier.as<unsigned>(), args.plan = tiles.as<device::ExpertPlan>();
   args.sorted = sorted.as<int>(), args.x_pairs = xPairs.as<void>(), args.y = y.as<void>();
+  const bool overlaps = schedule().family == "Sm90"; // older code, PTX, has no dependent launches
   auto launch = [&](int entry, int x, int y) {
     const CudaKernel::Entry &e = kernel.entries[entry];
-    module->launch(e.name.c_str(), {unsigned(x), unsigned(y), 1}, e.threads, e.sharedBytes, {&args}, e.cooperative);
+    module->launch(e.name.c_str(), {unsigned(x), unsigned(y), 1}, e.threads, e.sharedBytes, {&args}, e.cooperative,
+                   overlaps && entry > 0);
   };
   if (plan.single)
     return launch(0, multiprocessors(), 1);

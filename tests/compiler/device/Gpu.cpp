@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "Gpu.h"
+#include "runtime/launch/Driver.h"
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -75,7 +76,7 @@ GpuModule::GpuModule(const std::string &image) {
 }
 GpuModule::~GpuModule() { cuda("cuModuleUnload", module); }
 void GpuModule::launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args,
-                       bool cooperative) const {
+                       bool cooperative, bool dependent) const {
   void *&handle = functions[function];
   if (!handle) {
     cuda("cuModuleGetFunction", &handle, module, function);
@@ -85,7 +86,20 @@ void GpuModule::launch(const char *function, Grid grid, int threads, int sharedB
   if (cooperative)
     cuda("cuLaunchCooperativeKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes),
          captured, args.data());
-  else
+  else if (dependent) {
+    maskjit::cuda::LaunchAttribute attribute{maskjit::cuda::kAttributeProgrammaticSerialization, 0, {1}};
+    const maskjit::cuda::LaunchConfig config{grid.x,
+                                             grid.y,
+                                             grid.z,
+                                             unsigned(threads),
+                                             1,
+                                             1,
+                                             unsigned(sharedBytes),
+                                             static_cast<maskjit::cuda::Stream>(captured),
+                                             &attribute,
+                                             1};
+    cuda("cuLaunchKernelEx", &config, handle, args.data(), extra);
+  } else
     cuda("cuLaunchKernel", handle, grid.x, grid.y, grid.z, unsigned(threads), 1u, 1u, unsigned(sharedBytes), captured,
          args.data(), extra);
 }

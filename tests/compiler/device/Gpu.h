@@ -54,9 +54,10 @@ public:
   struct Grid {
     unsigned x, y, z;
   };
-  /// `cooperative`: all blocks resident at once.
+  /// `cooperative`: all blocks resident at once. `dependent`: from sm_90 they may start before the last launch's are
+  /// done (compiler/device/dependents.cuh).
   void launch(const char *function, Grid grid, int threads, int sharedBytes, std::vector<void *> args,
-              bool cooperative = false) const;
+              bool cooperative = false, bool dependent = false) const;
 
 private:
   void *module = nullptr;
