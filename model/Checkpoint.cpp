@@ -45,12 +45,14 @@ Checkpoint Checkpoint::openFile(const std::string &directory, const std::string 
   return checkpoint;
 }
 
-Checkpoint Checkpoint::open(const std::string &directory) {
-  const std::string single = "model.safetensors", index = directory + "/" + single + ".index.json";
+Checkpoint Checkpoint::open(const std::string &directory, ShardSource source) {
+  const std::string single = "model.safetensors";
   if (std::filesystem::exists(directory + "/" + single))
     return openFile(directory, single);
   Checkpoint checkpoint;
   checkpoint.directory = directory;
+  checkpoint.source = std::move(source);
+  const std::string index = checkpoint.indexPath();
   if (!std::filesystem::exists(index))
     throw std::runtime_error(directory + ": holds neither model.safetensors nor model.safetensors.index.json");
   const JsonFields fields = JsonFields::parse(readTextFile(index), index);
@@ -62,6 +64,15 @@ Checkpoint Checkpoint::open(const std::string &directory) {
     if (!file.is_string() || std::filesystem::path(file.get<std::string>()).filename() != file.get<std::string>())
       fields.fail("weight_map", "expected a file name without folders for " + name + ", got " + file.dump());
     shards.insert(file.get<std::string>());
+  }
+  if (checkpoint.source.need) {
+    for (auto &[name, file] : map->items())
+      checkpoint.tensors[name] = {nullptr, file.get<std::string>()};
+    const nlohmann::json *metadata = fields.find("metadata");
+    if (metadata && metadata->is_object() && metadata->contains("total_size") &&
+        (*metadata)["total_size"].is_number_unsigned())
+      checkpoint.statedBytes = (*metadata)["total_size"].get<size_t>();
+    return checkpoint;
   }
   for (const std::string &shard : shards) {
     if (!std::filesystem::exists(directory + "/" + shard))
@@ -80,14 +91,37 @@ Checkpoint Checkpoint::open(const std::string &directory) {
   return checkpoint;
 }
 
-void Checkpoint::add(const std::string &file) {
+const SafetensorsFile &Checkpoint::openFileNamed(const std::string &file) {
   Result<SafetensorsFile> opened = SafetensorsFile::open(directory + "/" + file);
   if (!opened)
     throw std::runtime_error(opened.error().message);
-  files.push_back(*opened);
-  for (auto &[name, record] : files.back().tensors())
+  return files.insert({file, {*opened, opened->tensors().size()}}).first->second.file;
+}
+
+void Checkpoint::add(const std::string &file) {
+  for (auto &[name, record] : openFileNamed(file).tensors())
     if (auto [it, fresh] = tensors.insert({name, {&record, file}}); !fresh)
       throw std::runtime_error(directory + ": " + name + " stands in " + it->second.file + " and again in " + file);
+}
+
+void Checkpoint::addWhenNeeded(const std::string &file) {
+  source.need(file);
+  if (!std::filesystem::exists(directory + "/" + file))
+    throw std::runtime_error(indexPath() + ": names " + file + ", which was asked for and has not come to " +
+                             directory);
+  const std::map<std::string, TensorRecord> &held = openFileNamed(file).tensors();
+  for (auto &[name, record] : held) {
+    const auto it = tensors.find(name);
+    if (it == tensors.end())
+      throw std::runtime_error(indexPath() + ": does not name " + name + ", which " + file + " holds");
+    if (it->second.file != file)
+      throw std::runtime_error(indexPath() + ": says that " + it->second.file + " holds " + name + ", but " + file +
+                               " does");
+    it->second.record = &record;
+  }
+  for (auto &[name, entry] : tensors)
+    if (entry.file == file && !entry.record)
+      throw std::runtime_error(indexPath() + ": says that " + file + " holds " + name + ", but it does not");
 }
 
 const TensorRecord *Checkpoint::read(const std::string &name, const std::vector<std::string> &dtypes,
@@ -97,7 +131,10 @@ const TensorRecord *Checkpoint::read(const std::string &name, const std::vector<
     problem(name, "missing" + (shape.empty() ? "" : "; expected shape " + shapeText(shape)));
     return nullptr;
   }
-  used.insert(name);
+  if (!it->second.record)
+    addWhenNeeded(std::string(it->second.file));
+  if (used.insert(name).second)
+    --files.at(it->second.file).unread;
   const TensorRecord &record = *it->second.record;
   if (!shape.empty() && record.shape != shape) {
     problem(name, "expected shape " + shapeText(shape) + " by the configuration, got " + shapeText(record.shape));
@@ -110,17 +147,43 @@ const TensorRecord *Checkpoint::read(const std::string &name, const std::vector<
   return &record;
 }
 
+const SafetensorsFile &Checkpoint::fileOf(const TensorRecord &record) const {
+  for (auto &[name, open] : files)
+    if (open.file.holds(record))
+      return open.file;
+  throw std::runtime_error(directory + ": the tensor is of none of its open files");
+}
+
 void Checkpoint::copyBytes(const TensorRecord &record, size_t begin, size_t bytes, void *to) const {
-  for (const SafetensorsFile &file : files)
-    if (file.holds(record)) {
-      if (Result<void> done = file.read(record, begin, bytes, to); !done)
-        throw std::runtime_error(done.error().message);
-      return;
+  if (Result<void> done = fileOf(record).read(record, begin, bytes, to); !done)
+    throw std::runtime_error(done.error().message);
+}
+
+at::Tensor Checkpoint::view(const TensorRecord &record) const {
+  const at::ScalarType type = tensorOf(record).scalar_type();
+  return at::from_blob(
+      const_cast<void *>(record.data), record.shape, [file = fileOf(record)](void *) {}, at::TensorOptions(type));
+}
+
+void Checkpoint::closeRead() {
+  for (auto it = files.begin(); source.need && it != files.end();) {
+    if (it->second.unread) {
+      ++it;
+      continue;
     }
-  throw std::runtime_error(directory + ": the tensor is of none of its files");
+    const std::string file = it->first;
+    for (auto &[name, entry] : tensors)
+      if (entry.file == file)
+        entry.record = nullptr;
+    it = files.erase(it);
+    if (source.done)
+      source.done(file);
+  }
 }
 
 size_t Checkpoint::bytes() const {
+  if (source.need)
+    return statedBytes;
   size_t sum = 0;
   for (auto &[name, entry] : tensors)
     sum += entry.record->bytes;

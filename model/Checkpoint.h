@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/safetensors/Safetensors.h"
 #include <ATen/core/Tensor.h>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -10,11 +11,21 @@
 
 namespace maskjit {
 
+/// Shards that come and go: a model larger than the disk is loaded as its files arrive.
+struct ShardSource {
+  /// Has to put the file of the index into the checkpoint's folder. Called before the first tensor of it is read;
+  /// empty: all files are there.
+  std::function<void(const std::string &file)> need;
+  /// All tensors of the file have been read, and its mapping is closed: it may be removed. Only where there is `need`.
+  std::function<void(const std::string &file)> done;
+};
+
 class Checkpoint {
 public:
   /// Opens `directory`/model.safetensors, else the shards of model.safetensors.index.json. Throws std::runtime_error
-  /// if a file or a tensor of the index is missing, or one name stands in two shards.
-  static Checkpoint open(const std::string &directory);
+  /// if a file or a tensor of the index is missing, or one name stands in two shards. With `source.need` shards are
+  /// opened, and what they hold is compared with the index, one by one as they are read.
+  static Checkpoint open(const std::string &directory, ShardSource source = {});
   /// Opens one file of `directory`.
   static Checkpoint openFile(const std::string &directory, const std::string &file);
 
@@ -25,7 +36,13 @@ public:
                            const std::vector<int64_t> &shape);
   /// Copies a part of a record's bytes. Throws std::runtime_error if the file cannot be read.
   void copyBytes(const TensorRecord &record, size_t begin, size_t bytes, void *to) const;
-  /// Bytes of all tensors.
+  /// The bytes of a record where the file is mapped, as a CPU tensor that keeps the mapping. Pages are the page cache's
+  /// until they are written to, which changes this process's copy alone. A file that is cut off while it is mapped
+  /// ends the process with SIGBUS when what is gone is read; one that is replaced by another of its name stays.
+  at::Tensor view(const TensorRecord &record) const;
+  /// Closes the files whose tensors have all been read; their records are gone. Views of them stay valid.
+  void closeRead();
+  /// Bytes of all tensors, where they are known before all files are; else as the index says.
   size_t bytes() const;
   /// Notes something wrong with a tensor.
   void problem(const std::string &name, const std::string &why);
@@ -34,16 +51,27 @@ public:
 
 private:
   struct Entry {
-    const TensorRecord *record;
+    const TensorRecord *record; // null: its file is not open
     std::string file;
   };
+  struct OpenFile {
+    SafetensorsFile file;
+    size_t unread; // tensors
+  };
   std::string directory;
-  std::vector<SafetensorsFile> files;
+  ShardSource source;
+  size_t statedBytes = 0; // by the index
+  std::map<std::string, OpenFile> files;
   std::map<std::string, Entry> tensors;
   std::set<std::string> used;
   std::vector<std::string> problems;
 
+  std::string indexPath() const { return directory + "/model.safetensors.index.json"; }
+  const SafetensorsFile &openFileNamed(const std::string &file);
   void add(const std::string &file);
+  /// Asks for a file of the index and compares what it holds with what the index says.
+  void addWhenNeeded(const std::string &file);
+  const SafetensorsFile &fileOf(const TensorRecord &record) const;
 };
 
 /// A view of a record's bytes as a CPU tensor. Throws std::runtime_error if LibTorch has no such dtype.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Which tensors of a checkpoint make up one weight.
 #include "model/ReadWeights.h"
+#include "model/HostMemory.h"
 #include "model/JsonFields.h"
 #include "model/QuantizeNf4.h"
 #include <ATen/Functions.h>
@@ -66,7 +67,7 @@ std::string communityName(const std::string &name) {
 at::Tensor WeightReader::plain(const std::string &name, const std::vector<int64_t> &shape,
                                std::optional<at::ScalarType> as) {
   const TensorRecord *record = checkpoint.read(name, {"BF16", "F16", "F32"}, shape);
-  return record ? transfer.copy(*record, as.value_or(tensorOf(*record).scalar_type())) : at::Tensor();
+  return record ? transfer.take(*record, as.value_or(tensorOf(*record).scalar_type())) : at::Tensor();
 }
 
 at::Tensor WeightReader::tensor(const std::string &name, const std::vector<int64_t> &shape) {
@@ -111,17 +112,36 @@ Matrix WeightReader::mxfp4(const std::string &name, const std::vector<int64_t> &
   const TensorRecord *scales = checkpoint.read(name + "_scales", {"U8"}, {experts, out, in / 32});
   if (!blocks || !scales)
     return {};
-  Mxfp4 weight{transfer.copy(*blocks, at::kByte), transfer.copy(*scales, at::kByte)};
-  if (weight.scales.is_cuda() && (weight.scales > 128).any().item<bool>()) { // of 2^1: the kernels decode exactly to it
+  Mxfp4 weight{transfer.take(*blocks, at::kByte), transfer.take(*scales, at::kByte)};
+  const at::Tensor largest = weight.scales.max();
+  if (largest.is_cpu())
+    checkScales(name, largest.item<int64_t>());
+  else
+    largestScales.push_back({name, largest}); // asked for at the end: here it would stop the transfer
+  return weight;
+}
+
+void WeightReader::checkScales(const std::string &name, int64_t largest) {
+  if (largest == 255)
+    checkpoint.problem(name + "_scales", "holds the scale byte 255, which is no number");
+  else if (largest > 128 && !device.is_cpu()) // of 2^1: the kernels decode exactly to it
     checkpoint.problem(name + "_scales", "holds a scale byte above 128, of weights above 12, which the CUDA kernels do "
                                          "not take; run it on the CPU");
+}
+
+void WeightReader::finish() {
+  for (auto &[name, largest] : largestScales)
+    checkScales(name, largest.item<int64_t>());
+  largestScales.clear();
+}
+
+at::Tensor WeightReader::onHost(const std::string &name, const std::vector<int64_t> &shape) {
+  const TensorRecord *record = checkpoint.read(name, {"BF16", "F16", "F32"}, shape);
+  if (!record)
     return {};
-  }
-  if ((weight.scales == 255).any().item<bool>()) {
-    checkpoint.problem(name + "_scales", "holds the scale byte 255, which is no number");
-    return {};
-  }
-  return weight;
+  HostMemory memory(shape, dtype.value_or(tensorOf(*record).scalar_type()), device);
+  transfer.copy(*record, memory.host.scalar_type(), memory.host);
+  return memory.device;
 }
 
 Matrix WeightReader::nf4(const std::vector<std::string> &names, int64_t out, int64_t in) {
@@ -168,7 +188,7 @@ Matrix WeightReader::nf4(const std::vector<std::string> &names, int64_t out, int
       if (!record)
         return false;
       if (!into.defined())
-        into = transfer.copy(*record, at::kFloat);
+        into = transfer.take(*record, at::kFloat);
       else if (!tensorOf(*record).equal(into.to(at::kCPU)))
         checkpoint.problem(name + part, "expected the table of " + names[0] + part + ", got another");
       return true;

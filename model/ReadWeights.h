@@ -11,6 +11,9 @@ struct LoadOptions {
   bool dense = false;        // what the checkpoint holds in 4 bits becomes plain numbers, which can learn
   bool nf4Attention = false; // q, k, v, o that the checkpoint holds as plain numbers become NF4
   bool nf4Experts = false;   // experts too
+  /// On a GPU: the embedding stays in pinned host memory, of which kernels read the rows of the tokens they are given.
+  bool embeddingOnHost = false;
+  ShardSource shards; // where not all files are there at once
   LoadProgress progress;
 };
 
@@ -25,6 +28,10 @@ public:
   /// Stored as plain [out, in] or [E, in, out], as MXFP4 (blocks and scales beside), as NF4 with its state beside, or,
   /// experts, one by one as community checkpoints have them.
   Matrix matrix(const std::string &name, const std::vector<int64_t> &shape);
+  /// A plain tensor in host memory that the GPU of this reader reads (see HostMemory.h).
+  at::Tensor onHost(const std::string &name, const std::vector<int64_t> &shape);
+  /// Notes what only a pass over the weights on the device shows. Call it before Checkpoint::finish.
+  void finish();
 
 private:
   at::Tensor plain(const std::string &name, const std::vector<int64_t> &shape, std::optional<at::ScalarType> as);
@@ -33,12 +40,14 @@ private:
   Matrix nf4(const std::vector<std::string> &names, int64_t out, int64_t in);
   Matrix oneByOne(const std::string &name, const std::vector<int64_t> &shape);
   Matrix quantized(const std::string &name, const std::vector<int64_t> &shape);
+  void checkScales(const std::string &name, int64_t largest);
 
   Checkpoint &checkpoint;
   Transfer transfer;
   at::Device device;
   std::optional<at::ScalarType> dtype;
   LoadOptions options;
+  std::vector<std::pair<std::string, at::Tensor>> largestScales; // of MXFP4 on the device, not waited for
 };
 
 /// The names of one expert's linear layer in community checkpoints: "...experts.gate_up_proj" of expert 3 is

@@ -4,7 +4,6 @@
 #include "runtime/cpu/ThreadPool.h"
 #include <ATen/Functions.h>
 #include <algorithm>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <exception>
 #include <mutex>
 #include <sys/mman.h>
@@ -12,9 +11,7 @@
 namespace maskjit {
 namespace {
 
-constexpr int64_t kPiece = int64_t(2) << 20;  // bytes that a thread reads at a time
-constexpr int64_t kStage = int64_t(32) << 20; // bytes of one transfer to the GPU
-constexpr size_t kStages = 4;
+constexpr int64_t kPiece = int64_t(2) << 20; // bytes that a thread reads at a time
 
 /// Large pages: the first touch of fresh memory otherwise costs as much as the copy into it.
 void preferLargePages(const at::Tensor &memory) {
@@ -47,20 +44,23 @@ void inPieces(int64_t bytes, const std::function<void(int64_t begin, int64_t end
 Transfer::Transfer(const Checkpoint &checkpoint, at::Device device, LoadProgress progress)
     : checkpoint(checkpoint), device(device), progress(std::move(progress)), total(checkpoint.bytes()) {}
 
-Transfer::~Transfer() {
-  for (Stage &stage : stages)
-    if (stage.read)
-      stage.read->synchronize();
-}
-
 at::Tensor Transfer::copy(const TensorRecord &record, at::ScalarType dtype, at::Tensor into) {
   if (!into.defined())
     into = at::empty(record.shape, at::TensorOptions(dtype).device(device));
   TORCH_CHECK(into.is_contiguous() && into.numel() * int64_t(tensorOf(record).element_size()) == int64_t(record.bytes),
               "a record of ", record.bytes, " bytes does not fill ", into.sizes());
-  device.is_cpu() ? toHost(record, into) : toDevice(record, into);
+  into.is_cpu() ? toHost(record, into) : toDevice(record, into);
   count(record.bytes);
   return into;
+}
+
+at::Tensor Transfer::take(const TensorRecord &record, at::ScalarType dtype) {
+  const at::Tensor stored = tensorOf(record);
+  const bool aligned = reinterpret_cast<uintptr_t>(record.data) % stored.element_size() == 0;
+  if (!device.is_cpu() || stored.scalar_type() != dtype || !aligned || record.bytes == 0)
+    return copy(record, dtype);
+  count(record.bytes);
+  return checkpoint.view(record);
 }
 
 void Transfer::toHost(const TensorRecord &record, at::Tensor &out) {
@@ -85,23 +85,10 @@ void Transfer::toHost(const TensorRecord &record, at::Tensor &out) {
 void Transfer::toDevice(const TensorRecord &record, at::Tensor &out) {
   const at::ScalarType stored = tensorOf(record).scalar_type();
   const at::Tensor raw = out.scalar_type() == stored ? out : at::empty(out.sizes(), out.options().dtype(stored));
-  const at::Tensor bytes = raw.view({-1}).view(at::kByte);
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  stages.resize(kStages);
-  for (int64_t begin = 0; begin < int64_t(record.bytes); begin += kStage) {
-    const int64_t count = std::min(kStage, int64_t(record.bytes) - begin);
-    Stage &stage = stages[nextStage++ % kStages];
-    if (!stage.pinned.defined())
-      stage.pinned = at::empty({kStage}, at::TensorOptions(at::kByte).pinned_memory(true));
-    if (stage.read)
-      stage.read->synchronize();
-    char *to = static_cast<char *>(stage.pinned.mutable_data_ptr());
-    inPieces(count,
-             [&](int64_t from, int64_t end) { checkpoint.copyBytes(record, begin + from, end - from, to + from); });
-    bytes.narrow(0, begin, count).copy_(stage.pinned.narrow(0, 0, count), /*non_blocking=*/true);
-    stage.read.emplace(device.type());
-    stage.read->record(guard.getStream(device));
-  }
+  if (!ring)
+    ring = std::make_unique<PinnedRing>(device);
+  ring->copy(raw.mutable_data_ptr(), record.bytes,
+             [&](int64_t begin, int64_t count, char *to) { checkpoint.copyBytes(record, begin, count, to); });
   if (!raw.is_same(out))
     out.copy_(raw);
 }

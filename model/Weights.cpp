@@ -48,12 +48,20 @@ void visitWeights(Weights &weights, const Config &c, const WeightVisitor &visit)
 
 Weights loadWeights(const std::string &directory, const Config &config, at::Device device, at::ScalarType dtype,
                     const LoadOptions &options) {
-  Checkpoint checkpoint = Checkpoint::open(directory);
+  Checkpoint checkpoint = Checkpoint::open(directory, options.shards);
   Weights weights;
   WeightReader reader(checkpoint, device, dtype, options);
-  visitWeights(weights, config,
-               {[&](auto &name, auto &shape, at::Tensor &tensor) { tensor = reader.tensor(name, shape); },
-                [&](auto &name, auto &shape, Matrix &matrix) { matrix = reader.matrix(name, shape); }});
+  const auto tensor = [&](auto &name, auto &shape, at::Tensor &tensor) {
+    const bool onHost = options.embeddingOnHost && device.is_cuda() && &tensor == &weights.embedding;
+    tensor = onHost ? reader.onHost(name, shape) : reader.tensor(name, shape);
+    checkpoint.closeRead();
+  };
+  const auto matrix = [&](auto &name, auto &shape, Matrix &matrix) {
+    matrix = reader.matrix(name, shape);
+    checkpoint.closeRead();
+  };
+  visitWeights(weights, config, {tensor, matrix});
+  reader.finish();
   checkpoint.finish();
   return weights;
 }

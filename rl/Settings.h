@@ -18,7 +18,8 @@ namespace maskjit::rl {
 struct Settings {
   // What is trained, on what, where.
   std::string model = "rl/warmstart", task = "arithmetic", outputDir = "output", device = "cpu",
-              dtype; // empty: float32 on the CPU, bfloat16 on CUDA
+              dtype;            // empty: float32 on the CPU, bfloat16 on CUDA
+  bool embeddingOnHost = false; // of a model on a GPU
   uint64_t seed = 42;
   std::vector<std::string> rewards = {"correct"};
   std::vector<double> rewardWeights; // empty: all 1

@@ -24,7 +24,8 @@ struct ModelOptions {
   std::string model, adapter, device = "cpu", dtype;
   std::string nf4 = "none"; // what becomes NF4 on load: none, attention, all
 
-  bool dense = false; // what the checkpoint holds in 4 bits becomes plain numbers
+  bool dense = false;           // what the checkpoint holds in 4 bits becomes plain numbers
+  bool embeddingOnHost = false; // of a model on a GPU
 
   void addTo(CLI::App &command);
   /// All but --model, each name followed by `suffix`.

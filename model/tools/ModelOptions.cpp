@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// --model, --adapter, --device, --dtype, --nf4, --dense.
+// --model, --adapter, --device, --dtype, --nf4, --dense, --embedding-on-host.
 #include "model/tools/Commands.h"
 #include <ATen/Context.h>
 #include <CLI/CLI.hpp>
@@ -28,6 +28,9 @@ void ModelOptions::addPlacementTo(CLI::App &command, const std::string &suffix) 
       ->check(CLI::IsMember({"none", "attention", "all"}))
       ->capture_default_str();
   command.add_flag("--dense" + suffix, dense, "what the checkpoint holds in 4 bits becomes plain numbers on load");
+  command.add_flag("--embedding-on-host" + suffix, embeddingOnHost,
+                   "with --device cuda the embedding stays in host memory, where the GPU reads a row for each token: "
+                   "1.1 GiB less on the device for gpt-oss");
 }
 
 std::shared_ptr<GptOss> ModelOptions::load() const {
@@ -39,6 +42,7 @@ std::shared_ptr<GptOss> ModelOptions::load() const {
   const at::ScalarType type = wide ? at::kFloat : dtype == "float16" ? at::kHalf : at::kBFloat16;
   LoadOptions options;
   options.dense = dense;
+  options.embeddingOnHost = embeddingOnHost;
   options.nf4Attention = nf4 != "none", options.nf4Experts = nf4 == "all";
   options.progress = progressOnTerminal("loading");
   std::shared_ptr<GptOss> loaded = GptOss::load(model, at, type, options);

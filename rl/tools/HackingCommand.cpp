@@ -79,7 +79,9 @@ std::unique_ptr<Judge> judgeOf(const Settings &settings) {
 Outcome runCase(const Case &c, Settings settings, const std::string &title, Session &session) {
   settings.withoutMeasures = c.without;
   settings.outputDir += "/" + (c.trick.empty() ? std::string("all") : c.trick);
-  auto model = ModelOptions{settings.model, "", settings.device, settings.dtype}.load();
+  ModelOptions options{settings.model, "", settings.device, settings.dtype};
+  options.embeddingOnHost = settings.embeddingOnHost;
+  auto model = options.load();
   std::unique_ptr<Judge> judge = judgeOf(settings);
   Trainer trainer(settings, model, Tokenizer::load(settings.model), "",
                   [&](const std::vector<std::string> &sources) { return judge->judgeAll(sources); });

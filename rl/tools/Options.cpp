@@ -81,6 +81,8 @@ void addTrainOptions(CLI::App &app, Settings &s) {
          "adapter, checkpoints, metrics.jsonl; for programs also audit.jsonl and plots");
   option(app, "device", s.device, "cpu or cuda");
   option(app, "dtype", s.dtype, "float32 or bfloat16 [float32 on the CPU, bfloat16 on CUDA]");
+  flag(app, "embedding_on_host", s.embeddingOnHost,
+       "with device cuda the embedding stays in host memory, where the GPU reads a row for each token");
   option(app, "seed", s.seed, "of adapters, problems and sampling");
   option(app, "rewards", s.rewards, "reward functions by name");
   option(app, "reward_weights", s.rewardWeights, "one for each reward [1]");

@@ -39,7 +39,9 @@ static std::unique_ptr<Judge> startJudge(const Settings &settings) {
 static void train(const Settings &settings, const std::string &resume, Session &session) {
   settings.validate();
   std::string checkpoint = resume.empty() ? "" : findCheckpoint(resume);
-  auto model = ModelOptions{settings.model, "", settings.device, settings.dtype}.load();
+  ModelOptions options{settings.model, "", settings.device, settings.dtype};
+  options.embeddingOnHost = settings.embeddingOnHost;
+  auto model = options.load();
   auto tokenizer = Tokenizer::load(settings.model);
   std::unique_ptr<Judge> judge = startJudge(settings);
   JudgeFunction judgeFunction;

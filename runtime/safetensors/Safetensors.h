@@ -18,7 +18,8 @@ struct TensorRecord {
   size_t bytes = 0;
 };
 
-/// A file mapped for reading.
+/// A mapped file, never written to. What is written to its memory stays in this process. A file that is cut off while
+/// it is mapped ends the process with SIGBUS when the memory of what is gone is touched; `read` gives an error then.
 class SafetensorsFile {
 public:
   /// Checks length, JSON, dtypes, shapes, offsets, overlaps and overflow; each fault has its own message.

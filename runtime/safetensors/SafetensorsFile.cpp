@@ -14,7 +14,7 @@
 namespace maskjit {
 
 namespace {
-/// A whole file in memory, read-only, and its descriptor.
+/// A whole file in memory and its descriptor. Its length is compared with the header once, when it is opened.
 class Mapping {
 public:
   static Result<std::shared_ptr<const Mapping>> open(const std::string &path) {
@@ -59,7 +59,9 @@ private:
     if (info.st_size < 8)
       return Error{fmt::format("{}: has {} bytes, a safetensors file starts with 8 bytes of header length", path,
                                static_cast<int64_t>(info.st_size))};
-    void *address = ::mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    // Writable, so that memory handed out may be changed as any other: the process then gets its own copy of the page,
+    // the file stays as it is. Without reserve, since such copies are few and a file may be larger than the memory.
+    void *address = ::mmap(nullptr, info.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
     if (address == MAP_FAILED)
       return Error{
           fmt::format("{}: cannot map {} bytes: {}", path, static_cast<int64_t>(info.st_size), std::strerror(errno))};

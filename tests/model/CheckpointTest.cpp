@@ -6,7 +6,10 @@
 #include "tests/model/TensorFile.h"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 
 namespace maskjit {
@@ -115,6 +118,65 @@ TEST(Checkpoint, ChecksTheIndexOfShards) {
               HasSubstr("and again in"));
 }
 
+/// The sharded fixture without its shards, which come when they are asked for and go when they are done.
+struct Arriving {
+  const std::string from = fixture("gpt-oss-tiny-bf16");
+  TemporaryFolder folder;
+  std::vector<std::string> present;
+  size_t came = 0;
+
+  Arriving() {
+    for (const char *file : {"config.json", "model.safetensors.index.json"})
+      std::filesystem::copy(from + "/" + file, folder.path + "/" + file);
+  }
+  ShardSource source() {
+    ShardSource source;
+    source.need = [this](const std::string &file) {
+      std::filesystem::copy(from + "/" + file, folder.path + "/" + file);
+      present.push_back(file), ++came;
+    };
+    source.done = [this](const std::string &file) {
+      EXPECT_TRUE(std::filesystem::remove(folder.path + "/" + file));
+      present.erase(std::remove(present.begin(), present.end(), file), present.end());
+    };
+    return source;
+  }
+  Weights load(const ShardSource &source) const {
+    LoadOptions options;
+    options.shards = source;
+    return loadWeights(folder.path, Config::load(folder.path), at::kCPU, at::kBFloat16, options);
+  }
+};
+
+TEST(Checkpoint, TakesShardsAsTheyCome) {
+  Arriving arriving;
+  Weights got = arriving.load(arriving.source());
+  EXPECT_EQ(arriving.came, 2u);
+  EXPECT_TRUE(arriving.present.empty());
+  const Config config = Config::load(arriving.from);
+  Weights want = loadWeights(arriving.from, config, at::kCPU, at::kBFloat16);
+  std::map<std::string, at::Tensor> tensors;
+  visitWeights(want, config,
+               {[&](auto &name, auto &, at::Tensor &tensor) { tensors[name] = tensor; },
+                [&](auto &name, auto &, Matrix &matrix) { tensors[name] = matrix.dense(); }});
+  visitWeights(got, config, // views of files that are gone
+               {[&](auto &name, auto &, at::Tensor &tensor) { EXPECT_TRUE(tensor.equal(tensors[name])) << name; },
+                [&](auto &name, auto &, Matrix &m) { EXPECT_TRUE(m.dense().equal(tensors[name])) << name; }});
+}
+
+TEST(Checkpoint, SaysWhatDidNotCome) {
+  Arriving arriving;
+  ShardSource source = arriving.source();
+  source.need = [](const std::string &) {};
+  EXPECT_THAT(messageOf([&] { arriving.load(source); }), HasSubstr("which was asked for and has not come to"));
+  source.need = [&](const std::string &file) { // always the first
+    std::filesystem::copy(arriving.from + "/model-00001-of-00002.safetensors", arriving.folder.path + "/" + file,
+                          std::filesystem::copy_options::overwrite_existing);
+  };
+  source.done = {};
+  EXPECT_THAT(messageOf([&] { arriving.load(source); }), HasSubstr("but model-00002-of-00002.safetensors does"));
+}
+
 TEST(Checkpoint, SaysWhatAFolderLacks) {
   TemporaryFolder folder;
   EXPECT_THAT(messageOf([&] { Checkpoint::open(folder.path); }),
@@ -148,6 +210,43 @@ TEST(Weights, StayPackedUnlessAskedFor) {
     EXPECT_EQ(packed.layers[i].down.bytes(), 8u * 128 * 2 * 17); // 16 bytes of codes and one of scale for 32 values
     EXPECT_TRUE(packed.layers[i].down.toDense(at::kFloat, true).equal(dense.layers[i].down.dense()));
   }
+}
+
+/// Whether memory is that of a mapped file of this name.
+bool isMapped(const void *memory, const std::string &file) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0, end = 0;
+    const auto address = reinterpret_cast<uintptr_t>(memory);
+    if (std::sscanf(line.c_str(), "%zx-%zx", &begin, &end) == 2 && begin <= address && address < end)
+      return line.find(file) != std::string::npos;
+  }
+  return false;
+}
+
+TEST(Weights, AreViewsOfTheFileWhereTheDtypeIsTheSame) {
+  Spoiled files = mxfp4();
+  files.write("model.safetensors");
+  const std::string path = files.folder.path + "/model.safetensors", before = readTextFile(path);
+  {
+    const Weights weights = loadWeights(files.folder.path, files.config, at::kCPU, at::kFloat);
+    const at::Tensor blocks = weights.layers[1].down.mxfp4()->blocks, norm = weights.norm;
+    EXPECT_TRUE(isMapped(blocks.const_data_ptr(), path));
+    EXPECT_FALSE(isMapped(norm.const_data_ptr(), path)); // BF16 there, fp32 here
+    at::Tensor(blocks).fill_(1);                         // as one that learns would be changed
+    EXPECT_EQ(blocks.view(-1)[-1].item<int>(), 1);
+  }
+  EXPECT_EQ(readTextFile(path), before);
+  EXPECT_FALSE(isMapped(before.data(), path));
+}
+
+TEST(Weights, AnEmbeddingOnTheHostIsAnyEmbeddingOfTheCpu) {
+  const std::string folder = fixture("gpt-oss-tiny-bf16");
+  const Config config = Config::load(folder);
+  LoadOptions options;
+  options.embeddingOnHost = true;
+  const Weights weights = loadWeights(folder, config, at::kCPU, at::kFloat, options);
+  EXPECT_TRUE(weights.embedding.equal(loadWeights(folder, config, at::kCPU, at::kFloat).embedding));
 }
 
 TEST(Weights, RandomPackedOnesHaveTheShapesOfTheCheckpoint) {
