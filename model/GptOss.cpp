@@ -12,6 +12,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <filesystem>
+#include <utility>
 
 namespace maskjit {
 
@@ -107,30 +108,40 @@ HiddenStates GptOss::forward(const Batch &batch, KvCache *cache, const ForwardOp
     if (options.trace)
       options.trace(layer, place, rows);
   };
+  at::Tensor pending; // what the half of a layer before adds to x
+  const auto settle = [&] {
+    if (pending.defined())
+      x = x + std::exchange(pending, {});
+  };
+  const bool watched = options.trace || options.layers; // somebody looks at x, or keeps it
+  const auto normalise = [&](const at::Tensor &weight, bool wide) {
+    return addNorm(x, pending, weight, config.rmsNormEps, impl->dtype, wide);
+  };
   for (int64_t i = 0; i < config.layers; ++i) {
     const LayerWeights &weights = impl->weights.layers[i];
     trace(i, "attention.input", x);
-    at::Tensor attended =
-        attention.run(rmsNorm(x, weights.inputNorm, config.rmsNormEps).to(impl->dtype), i, weights, lora);
-    trace(i, "attention.output", attended);
-    x = x + attended;
+    pending = attention.run(normalise(weights.inputNorm, false).rows, i, weights, lora);
+    trace(i, "attention.output", pending);
+    if (watched)
+      settle();
     trace(i, "experts.input", x);
-    const at::Tensor normal = rmsNorm(x, weights.postNorm, config.rmsNormEps);
-    Routing routing = route(normal, weights, config.expertsPerToken);
+    const Normal normal = normalise(weights.postNorm, true);
+    Routing routing = route(normal.wide, weights, config.expertsPerToken);
     trace(i, "router.output", routing.logits);
     ExpertLora experts;
     if (lora)
       experts = {lora->find(i, "experts.gate_up_proj"), lora->find(i, "experts.down_proj"), lora->scaling()};
-    at::Tensor mixed = runExperts(normal.to(impl->dtype), routing, weights, config, experts);
-    trace(i, "experts.output", mixed);
-    x = x + mixed;
+    pending = runExperts(normal.rows, routing, weights, config, experts);
+    trace(i, "experts.output", pending);
+    if (watched)
+      settle();
     if (options.routerLogits)
       out.routerLogits.push_back(rows.unpack(routing.logits));
     if (options.layers)
       out.layers.push_back(rows.unpack(x));
   }
   attention.finish(batch);
-  out.last = rows.unpack(rmsNorm(x, impl->weights.norm, config.rmsNormEps).to(impl->dtype));
+  out.last = rows.unpack(normalise(impl->weights.norm, false).rows);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "model/Config.h"
 #include <ATen/core/Tensor.h>
+#include <utility>
 
 namespace maskjit {
 
@@ -25,5 +26,7 @@ private:
 
 /// Turns the pairs (x[i], x[i + D/2]) of x [N, H, D].
 at::Tensor rotate(const at::Tensor &x, const RopeAngles &angles);
+/// The same of queries and keys. Without gradients on CUDA one kernel turns both where they are, to the same bits.
+std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor &q, const at::Tensor &k, const RopeAngles &angles);
 
 } // namespace maskjit

@@ -173,6 +173,8 @@ Rows::Rows(const Batch &batch, const Config &config, at::Device device, const Kv
     if (!batch.slots.empty())
       slotIndex = toDevice(batch.slots, device);
     cached = ofSlots(cache->length);
+    for (int64_t row = 0; row < B; ++row)
+      mostCached = std::max(mostCached, cache->held(batch.slots.empty() ? row : batch.slots[row]));
   }
   const at::Tensor ids = batch.inputIds.to(device);
   if (padded || batch.documents.defined()) {

@@ -23,6 +23,7 @@ public:
   at::Tensor places;    // [N] int64: index of each row in its sequence, keys in the cache counted; only with a cache
   at::Tensor cached;    // [B] int32: keys in the cache before these; only with a cache
   std::vector<int64_t> added; // [B] real tokens, as the host knows them
+  int64_t mostCached = 0;     // the largest of `cached`, as the host knows it
 
   /// Rows of the cache's `x` [slots, ...] that belong to the batch's rows.
   at::Tensor ofSlots(const at::Tensor &x) const { return slotIndex.defined() ? x.index_select(0, slotIndex) : x; }

@@ -27,7 +27,13 @@ private:
     at::Tensor pageTable;
     std::pair<at::Tensor, at::Tensor> fresh; // of the new tokens
   };
+  /// The keys that a later piece of one prompt sees, taken out of their pages.
+  struct Gathered {
+    at::Tensor pages;   // undefined: keys are read where they are
+    int64_t length = 0; // keys
+  };
   Places placesOf(const at::Tensor &pageTable) const;
+  Gathered gathered(const at::Tensor &pageTable, int64_t first) const;
   at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, int64_t layer,
                     const at::Tensor &sinks) const;
 
@@ -39,6 +45,8 @@ private:
   std::vector<at::Tensor> fullParams, slidingParams;
   at::Tensor lengths; // [B] keys in the cache, the new ones counted
   Places fullPlaces, slidingPlaces;
+  bool fresh = false; // there is a cache, and nothing is in it yet
+  Gathered fullKeys, slidingKeys;
 };
 
 /// x W^T + b, and scaling * x A^T B^T where there are factors.
