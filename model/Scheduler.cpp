@@ -30,6 +30,18 @@ Batch batchOf(const std::vector<const std::vector<int64_t> *> &prompts) {
   return batch;
 }
 
+/// The most prompts that `tokens` padded tokens may hold, at least one.
+int64_t promptsAtOnce(const std::vector<std::vector<int64_t>> &prompts, int64_t tokens) {
+  std::vector<int64_t> lengths;
+  for (const std::vector<int64_t> &prompt : prompts)
+    lengths.push_back(prompt.size());
+  std::sort(lengths.begin(), lengths.end());
+  int64_t most = 1;
+  while (most < int64_t(lengths.size()) && (most + 1) * lengths[most] <= tokens)
+    ++most;
+  return most;
+}
+
 } // namespace
 
 Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>> &prompts,
@@ -45,7 +57,7 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   }
   const int64_t count = std::min<int64_t>(options.slots, prompts.size()),
                 distinct = std::set<std::vector<int64_t>>(prompts.begin(), prompts.end()).size();
-  prefillRows = options.batchInvariant ? 1 : std::min(count, distinct);
+  prefillRows = options.batchInvariant ? 1 : std::min({count, distinct, promptsAtOnce(prompts, options.prefillTokens)});
   slots.resize(options.batchInvariant ? std::max(options.slots, kLeastInvariantSlots) : count);
   KvCacheSizes sizes;
   sizes.slots = slots.size() + prefillRows;
@@ -53,10 +65,11 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   // Attention is split over keys by how many the cache may hold.
   sizes.capacity = options.batchInvariant ? model.config().maxPositions : most;
   const auto whole = [&](int64_t tokens) { return (tokens / sizes.pageSize + 1) * sizes.pageSize; };
-  // Each slot, each prompt that is computed now, and one that waits for its next sequence.
+  // Sequences read the whole pages of their prompts where prefill put them: beside each slot's own tokens there are the
+  // last page of each prompt that is computed now, and one prompt that waits for its next sequence.
   const int64_t window = whole(std::min(most, model.config().slidingWindow));
   sizes.fullTokens =
-      options.cacheTokens ? options.cacheTokens : count * whole(most) + (prefillRows + 1) * whole(longest);
+      options.cacheTokens ? options.cacheTokens : count * whole(most) + prefillRows * sizes.pageSize + whole(longest);
   sizes.slidingTokens = count * window + (2 * prefillRows + 1) * window + prefillRows * sizes.pageSize +
                         whole(std::min(longest * prefillRows, options.prefillTokens));
   cache = std::make_unique<KvCache>(model.config(), sizes, model.device(), model.dtype());
