@@ -92,7 +92,7 @@ template <class Arch_, class Shape_, int kTokens_, int kRowTiles_, int kWarps_, 
 };
 
 /// Tokens of the narrower product that a kernel with tiles of `tokens` has beside its own; `tokens`: it has none.
-constexpr int experts_narrow_tokens(int tokens) { return tokens == 144 ? 136 : tokens == 16 ? 8 : tokens; }
+constexpr int experts_narrow_tokens(int tokens) { return tokens == 144 ? 136 : tokens; }
 
 /// Hopper: a warpgroup owns 64 weight rows.
 struct Sm90 {
