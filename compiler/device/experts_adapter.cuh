@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What a low-rank adapter adds to the products of experts: rows of the first factors are dealt out to warps, and the
-// second factors' products start from the sums of the weights' own.
+// What a low-rank adapter adds to the products of experts. Many tokens: kernels between the products make the first
+// factors' results, and the second factors are multiplied on top of a tile's sums.
 #pragma once
 #include "adapter.cuh"
 #include "dependents.cuh"
@@ -10,29 +10,38 @@
 
 namespace maskjit::device {
 
-/// One row of a first factor times activations, by a warp, lanes added in a fixed order: `read(c)` gives features 8c ..
-/// 8c + 7 in the order of pairs_of_eight.
+/// The sum of eight products, both factors in the same order.
+template <class T> __device__ float eight_products(uint4 factor, uint4 x) {
+  const u32 a[4] = {factor.x, factor.y, factor.z, factor.w}, b[4] = {x.x, x.y, x.z, x.w};
+  float sum = 0.f;
+#pragma unroll
+  for (int k = 0; k < 4; ++k)
+    sum += low_half<T>(a[k]) * low_half<T>(b[k]) + high_half<T>(a[k]) * high_half<T>(b[k]);
+  return sum;
+}
+/// Over the lanes, in a fixed order; all get it.
+__device__ inline float warp_sum(float x) {
+#pragma unroll
+  for (int other = 1; other < kWarp; other *= 2)
+    x += __shfl_xor_sync(~0u, x, other);
+  return x;
+}
+
+/// One row of a first factor times activations, by a warp: `read(c)` gives features 8c .. 8c + 7 in the order of
+/// pairs_of_eight. kTogether loads are asked for at a time.
 template <class T, int kColumns, int kTogether, class Read>
 __device__ float low_product(const u16 *row, Read read, int lane) {
-  constexpr int kChunks = kColumns / 8; // kTogether of them are asked for at a time
+  constexpr int kChunks = kColumns / 8;
   float sum = 0.f;
 #pragma unroll
   for (int i = 0; i < ceil_div(kChunks, kWarp); ++i) {
     const int c = i * kWarp + lane;
-    if (c < kChunks) {
-      const uint4 factor = pairs_of_eight(*reinterpret_cast<const uint4 *>(row + 8 * c)), x = read(c);
-      const u32 a[4] = {factor.x, factor.y, factor.z, factor.w}, b[4] = {x.x, x.y, x.z, x.w};
-#pragma unroll
-      for (int k = 0; k < 4; ++k)
-        sum += low_half<T>(a[k]) * low_half<T>(b[k]) + high_half<T>(a[k]) * high_half<T>(b[k]);
-    }
+    if (c < kChunks)
+      sum += eight_products<T>(pairs_of_eight(*reinterpret_cast<const uint4 *>(row + 8 * c)), read(c));
     if (i % kTogether == kTogether - 1)
       asm volatile("" ::: "memory");
   }
-#pragma unroll
-  for (int other = 1; other < kWarp; other *= 2)
-    sum += __shfl_xor_sync(~0u, sum, other);
-  return sum;
+  return warp_sum(sum);
 }
 
 /// Row `row` of expert `expert`'s first factor.
@@ -47,48 +56,6 @@ __device__ inline uint2 factor_slice(const ExpertsAdapter &adapter, int rank, lo
 __device__ inline uint2 low_slice(const ExpertsAdapter &adapter, int rank, int row, int slice, int t) {
   return read_low(static_cast<const u16 *>(adapter.low) + static_cast<long long>(row) * rank + slice + 4 * t);
 }
-
-// ---- few tokens: within the one launch ----
-
-/// low[pair] = a x[pair] for all pairs, a row of one expert's factor a warp; `read(pair, c)` gives activations. Each
-/// row is one arrival. The whole grid, but for warps that have other work.
-template <class S, int kColumns, class Routed, class Read>
-__device__ void make_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane,
-                         Read read) {
-  const int rows = experts.count() * rank;
-  for (int i = blockIdx.x + warp * gridDim.x; i < rows; i += S::kWarps * gridDim.x) {
-    const int expert = experts.nth(i / rank), row = i % rank;
-    const u16 *const factor = low_row(adapter, rank, expert, row, kColumns);
-    for (u32 pairs = experts.pairs_of(expert); pairs; pairs &= pairs - 1) {
-      const int pair = __ffs(pairs) - 1;
-      const float sum =
-          low_product<bf16, kColumns, S::kGroups == 2 ? 4 : 12>(factor, [&](int c) { return read(pair, c); }, lane);
-      if (lane == 0)
-        store_low<bf16>(adapter.low, pair * rank + row, sum);
-    }
-  }
-}
-
-/// Forgets the results of all pairs; a thread of `threads` a block each.
-__device__ inline void clear_low(const ExpertsAdapter &adapter, int rank, int pairs, int threads) {
-  const int i = blockIdx.x * threads + threadIdx.x; // two elements; a grid has more threads than there are
-  if (i < pairs * rank / 2)
-    static_cast<u32 *>(adapter.low)[i] = 0;
-}
-
-/// Brings the rows that make_low will read into the L2 cache.
-template <class S, int kColumns, class Routed>
-__device__ void fetch_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane) {
-  constexpr int kLine = 64; // elements of 128 bytes
-  const int rows = experts.count() * rank;
-  for (int i = blockIdx.x + warp * gridDim.x; i < rows; i += S::kWarps * gridDim.x) {
-    const u16 *const row = low_row(adapter, rank, experts.nth(i / rank), i % rank, kColumns);
-    for (int at = lane * kLine; at < kColumns; at += kWarp * kLine)
-      asm volatile("prefetch.global.L2 [%0];" ::"l"(row + at));
-  }
-}
-
-// ---- many tokens: between the launches ----
 
 /// low[pair] = a x[token of the pair], x in natural order; warps first .. of the grid.
 template <class Shape, class T> __device__ void low_of_tokens(const ExpertsArgs &a, int first_block) {
@@ -136,6 +103,8 @@ template <class Shape, class T> __device__ void experts_low(const ExpertsArgs &a
 template <class S, class WeightRow>
 __device__ void fetch_factor(const ExpertsAdapter &adapter, int rank, long long first_row, int rows,
                              WeightRow weight_row) {
+  if constexpr (S::kTokens > 64)
+    return; // all registers are taken
   const int lane = lane_index();
 #pragma unroll
   for (int m = 0; m < S::kRowTiles; ++m) {
@@ -165,7 +134,12 @@ __device__ void add_adapter(float (&acc)[S::kRowTiles][S::kTokens / 8][4], const
       if (8 * j >= tokens)
         break;
       const int n = 8 * j + g;
-      const uint2 x = n < tokens ? low_slice(adapter, rank, low(n), slice, t) : make_uint2(kLowZero, kLowZero);
+      // Of a launch before: plain loads go together, if there are registers.
+      uint2 x = {kLowZero, kLowZero};
+      if (n < tokens)
+        x = S::kTokens > 64 ? low_slice(adapter, rank, low(n), slice, t)
+                            : *reinterpret_cast<const uint2 *>(static_cast<const u16 *>(adapter.low) +
+                                                               static_cast<long long>(low(n)) * rank + slice + 4 * t);
 #pragma unroll
       for (int m = 0; m < S::kRowTiles; ++m)
         add_slice<typename S::Arch, T>(acc[m][j], b[m][0], b[m][1], x);

@@ -15,8 +15,8 @@
 // that share a tile take turns in adding a slice of the second factors, once the first ones' results are there.
 // Every sum has a fixed order and there are no atomics on data: results repeat bit for bit.
 #pragma once
-#include "experts_adapter.cuh"
 #include "experts_args.h"
+#include "experts_rows_adapter.cuh"
 #include "experts_rows_routing.cuh"
 #include "experts_schedules.h"
 #include "fourbit.cuh"
@@ -129,7 +129,7 @@ template <class S> struct SlotRing {
 };
 
 /// The producer warp: the tiles of the first product, then the units of the second, in the order of the consumers.
-template <class S>
+template <class S, bool kAdapter>
 __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &experts, SlotRing<S> ring, int lane) {
   using Shape = typename S::Shape;
   using First = RowShares<Shape::kHidden>;
@@ -150,6 +150,8 @@ __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &ex
       bulk_copy(ring.address(), a.gate_up.blocks + row * First::kRowBytes, First::kTileBytes, ring.full_barrier());
       bulk_copy(ring.address() + First::kTileBytes, a.gate_up.scales + row * First::kBlocks, First::kTileScales,
                 ring.full_barrier());
+      if (kAdapter && a.gate_up_adapter.a)
+        fetch_factor_rows(a.gate_up_adapter, a.adapter_rank, row, kRowsTile);
     }
     ring.at.advance();
   }
@@ -164,6 +166,8 @@ __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &ex
                   Second::kTileBytes / 2, ring.full_barrier());
         bulk_copy(ring.address() + Second::kTileBytes + lane * (Second::kTileScales / 2),
                   a.down.scales + row * Second::kBlocks, Second::kTileScales / 2, ring.full_barrier());
+        if (kAdapter && a.down_adapter.a)
+          fetch_factor_rows(a.down_adapter, a.adapter_rank, row, 8);
       }
       ring.at.advance();
     }
@@ -201,14 +205,15 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   const RoutedExperts<S> experts(a.experts, a.tokens, lane);
   __syncthreads();
   if (warp == S::kWarps)
-    return produce_experts<S>(a, experts, ring, lane);
+    return produce_experts<S, kAdapter>(a, experts, ring, lane);
   auto consumers_sync = [] { named_sync(3, 32 * S::kWarps); };
   const int count = experts.count();
   int slot_count = 0; // slots of the ring so far
 
+  __shared__ LowShares<S> low_shares;
   const int rank = a.adapter_rank, all_pairs = a.tokens * kTopK;
   if (kAdapter && a.gate_up_adapter.a)
-    make_low<S, Shape::kHidden>(a.gate_up_adapter, rank, experts, warp, lane, [&](int pair, int c) {
+    make_low<S, Shape::kHidden>(a.gate_up_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
       return pairs_of_eight(
           static_cast<const uint4 *>(a.x)[static_cast<long long>(pair / kTopK) * (Shape::kHidden / 8) + c]);
     });
@@ -329,7 +334,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   if (kAdapter && a.gate_up_adapter.a)
     clear_low(a.gate_up_adapter, rank, all_pairs, 32 * S::kWarps); // for the launch after
   if (kAdapter && a.down_adapter.a)
-    make_low<S, Shape::kIntermediate>(a.down_adapter, rank, experts, warp, lane, [&](int pair, int c) {
+    make_low<S, Shape::kIntermediate>(a.down_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
       return load_from_l2(static_cast<const uint4 *>(a.h) + static_cast<long long>(pair) * (Shape::kIntermediate / 8) +
                           c);
     });

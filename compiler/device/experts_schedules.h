@@ -71,7 +71,7 @@ constexpr long long experts_dense_share_bytes(int blocks) { return 2LL * blocks 
 
 // ---- many tokens: tiles of weight rows and of one expert's tokens ----
 
-constexpr int kRouteThreads = 1024, kCombineThreads = 256, kLowThreads = 256;
+constexpr int kRouteThreads = 1024, kCombineThreads = 256, kLowThreads = 512;
 constexpr int kStepK = 64; // features a stage
 
 /// Weight rows lie in registers as A, tokens in shared memory as B. A warp owns kRowTiles times 16 weight rows.
