@@ -33,14 +33,9 @@ template <class T, int kColumns, int kTogether, class Read>
 __device__ float low_product(const u16 *row, Read read, int lane) {
   constexpr int kChunks = kColumns / 8;
   float sum = 0.f;
-#pragma unroll
-  for (int i = 0; i < ceil_div(kChunks, kWarp); ++i) {
-    const int c = i * kWarp + lane;
-    if (c < kChunks)
-      sum += eight_products<T>(pairs_of_eight(*reinterpret_cast<const uint4 *>(row + 8 * c)), read(c));
-    if (i % kTogether == kTogether - 1)
-      asm volatile("" ::: "memory");
-  }
+#pragma unroll kTogether
+  for (int c = lane; c < kChunks; c += kWarp)
+    sum += eight_products<T>(pairs_of_eight(*reinterpret_cast<const uint4 *>(row + 8 * c)), read(c));
   return warp_sum(sum);
 }
 
