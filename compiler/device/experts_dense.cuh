@@ -8,8 +8,8 @@
 // Flow: x -> gate_up, SwiGLU -> h -> (grid barrier) -> down, weighted sum -> out. One block a multiprocessor, all
 // resident (cooperative launch). A product over all experts that are hit is one line of rounds, cut evenly among the
 // blocks whatever the number of experts. Of a tile of outputs that lies on a cut each block leaves its share, and the
-// last to arrive adds them up in the order of the blocks. The second product's first weights are under way, to
-// registers and to the L2 cache, while blocks wait for each other.
+// last to arrive adds them up in the order of the blocks. The second product's first weights are under way
+// while blocks wait for each other.
 //
 // A round is 16 inputs a warp: m16n8k16 with weights as A, rows g and g + 8 are outputs 2i and 2i + 1 of a lane's 8,
 // gate and up of one feature; up to 8 tokens as B (columns past the last token repeat it and nobody reads them).
@@ -184,16 +184,6 @@ template <class S, class T, class Line> struct DenseStream {
       if (begin + i < end)
         load_weights(weights[i], begin + i);
   }
-  /// Asks for the rounds behind those that prime_weights loads; of 128 bytes one lane asks.
-  __device__ void fetch_weights(int rounds) const {
-    for (int round = begin + S::kAhead; round < min(end, begin + S::kAhead + rounds); ++round) {
-      const u16 *const from = line.place(stack, routing.expert[line.expert(round)], round, block, share);
-      if (from && lane_index() < 4)
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-          asm volatile("prefetch.global.L2 [%0];" ::"l"(from + i * Line::kOut));
-    }
-  }
   /// After prime_weights. `done(round, acc)` after the last round of a tile of an expert and after the block's last.
   template <class Input, class Done> __device__ void run(const Input &input, const Done &done) {
 #pragma unroll
@@ -320,7 +310,6 @@ template <class S, class T> __device__ void experts_dense(const ExpertsDenseArgs
       });
   DenseStream<S, T, Second> down(a.down, routing);
   down.prime_weights();
-  down.fetch_weights(S::kFetched);
   __threadfence();
   __syncthreads();
   if (threadIdx.x == 0)

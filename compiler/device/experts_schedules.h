@@ -59,7 +59,6 @@ template <class Arch_, class Shape_, int kTileBlocks_, int kShares_, int kAhead_
   static constexpr int kTileOut = 64 * kTileBlocks, kRoundIn = 16 * kShares;
   static constexpr int kTokens = 32 / Shape::kTopK < 8 ? 32 / Shape::kTopK : 8; // a lane holds a pair
   static constexpr int kItems = 4 * kTileBlocks; // products of a step, a warp's float4 each
-  static constexpr int kFetched = 2 * kAhead;    // rounds that wait in the L2 cache while blocks wait for each other
 };
 constexpr int kDenseTileBlocks = 2, kDenseShares = 6, kDenseAhead = 4;
 /// Blocks that a launch needs at least: then none has parts of more than two tiles of the second product.

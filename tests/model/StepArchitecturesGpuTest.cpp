@@ -132,7 +132,7 @@ TEST(StepArchitectures, AgreeWithFp32AsOftenAsHoppers) {
     const std::pair<const char *, at::ScalarType> paths[] = {
         {"sm_90a", at::kBFloat16}, {"sm_80", at::kBFloat16}, {"sm_80", at::kHalf}, {"sm_75", at::kHalf}};
     const double rows = kSlots * kTokens;
-    double hopper = 0;
+    double hopper = 0, hopperError = 0;
     for (auto [arch, dtype] : paths) {
       const Found found = compare(weights, config, arch, dtype, ids, want);
       const double disagree = static_cast<double>(found.disagreements);
@@ -140,10 +140,10 @@ TEST(StepArchitectures, AgreeWithFp32AsOftenAsHoppers) {
                  packed ? "MXFP4" : "16-bit", arch, c10::toString(dtype), 100 * (1 - disagree / rows), rows,
                  found.medianError);
       if (std::string(arch) == "sm_90a")
-        hopper = disagree;
+        hopper = disagree, hopperError = found.medianError;
       // The same rounding in other orders of sums: apart by no more than chance. With fp16's finer rounding: fewer.
       EXPECT_LE(disagree, hopper + (dtype == at::kHalf ? 0 : 2 * std::sqrt(hopper))) << arch;
-      EXPECT_LT(found.medianError, 0.03) << arch;
+      EXPECT_LE(found.medianError, 1.05 * hopperError) << arch;
     }
   }
 }
