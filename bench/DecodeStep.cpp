@@ -2,12 +2,13 @@
 // How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
 // uniform. Needs a GPU.
 //
-//   bench_decode_step [--experts mxfp4|bf16] [--slots N: of every step, as batch-invariant generation has them]
-//   [--top-k K] [--top-p P] [--adapter RANK] [keys in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [--experts mxfp4|bf16] [--nf4 none|attention|all] [--slots N: of every step, as batch-invariant
+//   generation has them] [--top-k K] [--top-p P] [--adapter RANK] [keys in the cache, 1024] [batches, 1 8 32]
 //
 // With a rank each batch is measured twice: without an adapter, and with one on attention and experts.
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
+#include "model/QuantizeNf4.h"
 #include "runtime/launch/LoadedKernel.h"
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
@@ -104,35 +105,45 @@ extern "C" __global__ __launch_bounds__(1024) void read_all(const uint4 *data, l
 /// keys.
 double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
   const Config &c = model.config();
-  const double hidden = c.hiddenSize, wide = c.headsQ * c.headDim, narrow = c.headsKv * c.headDim;
-  const double attention = 2 * (hidden * (wide + 2 * narrow) + wide * hidden), router = 2 * hidden * c.experts;
+  const double hidden = c.hiddenSize, narrow = c.headsKv * c.headDim, router = 2 * hidden * c.experts;
   double missed = 1; // share of experts that no token of the batch takes
   for (int64_t i = 0; i < batch; ++i)
     missed *= 1 - double(c.expertsPerToken) / c.experts;
   const bool packed = model.weights().layers[0].gateUp.packed();
   const double expert = 3 * hidden * c.intermediateSize * (packed ? 17. / 32 : 2), hit = c.experts * (1 - missed);
   const double rank = model.adapter && model.adapterEnabled ? model.adapter->config().rank : 0,
-               inner = c.intermediateSize;
+               inner = c.intermediateSize, wide = c.headsQ * c.headDim;
   const double attentionFactors = 2 * rank * (4 * hidden + 2 * wide + 2 * narrow),
                expertFactors = 2 * rank * (2 * hidden + 3 * inner);
-  double all = 2. * c.vocabSize * hidden + c.layers * (attentionFactors + hit * expertFactors);
+  double all = model.weights().head.bytes() + c.layers * (attentionFactors + hit * expertFactors);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
+    const LayerWeights &w = model.weights().layers[layer];
+    const double attention = w.qWeight.bytes() + w.kWeight.bytes() + w.vWeight.bytes() + w.oWeight.bytes();
     const double attended = c.sliding[layer] ? std::min<double>(keys, c.slidingWindow) : keys;
     all += attention + router + hit * expert + batch * attended * 2 * narrow * 2;
   }
   return all;
 }
 
-/// Experts in bf16 as checkpoints hold them, filled on the device.
-Weights denseWeights(const Config &config, at::Device device) {
+/// How the weights are held: experts in bf16 as checkpoints have them, or in MXFP4; what of the rest is in NF4.
+Weights weightsOf(const Config &config, at::Device device, bool dense, const std::string &nf4) {
   Weights weights = randomPackedWeights(config, device, at::kBFloat16, 1);
-  for (LayerWeights &layer : weights.layers)
+  const auto quantize = [](Matrix &matrix) { matrix = Matrix(quantizeNf4(matrix.dense())); };
+  if (nf4 == "all")
+    quantize(weights.head);
+  for (LayerWeights &layer : weights.layers) {
+    if (nf4 != "none")
+      for (Matrix *matrix : {&layer.qWeight, &layer.kWeight, &layer.vWeight, &layer.oWeight})
+        quantize(*matrix);
+    if (!dense)
+      continue;
     for (Matrix *matrix : {&layer.gateUp, &layer.down}) {
       const int64_t experts = matrix->matrices(), in = matrix->inputs(), out = matrix->outputs();
       *matrix = Matrix(); // gives its memory back first
       *matrix = Matrix(at::empty({experts, in, out}, at::TensorOptions(at::kBFloat16).device(device))
                            .normal_(0, config.initializerRange));
     }
+  }
   return weights;
 }
 
@@ -189,6 +200,7 @@ int main(int argc, char **argv) {
   at::NoGradGuard guard;
   bool dense = false;
   int64_t rank = 0;
+  std::string nf4 = "none";
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
   SamplingOptions sampling;
@@ -203,6 +215,8 @@ int main(int argc, char **argv) {
       sampling.topP = std::stod(argv[++i]);
     else if (std::strcmp(argv[i], "--adapter") == 0 && i + 1 < argc)
       rank = std::stol(argv[++i]);
+    else if (std::strcmp(argv[i], "--nf4") == 0 && i + 1 < argc)
+      nf4 = argv[++i];
     else
       numbers.push_back(std::stol(argv[i]));
   const int64_t keys = numbers.empty() ? 1024 : numbers[0];
@@ -211,8 +225,7 @@ int main(int argc, char **argv) {
     batches = {1, 8, 32};
   const at::Device gpu(at::kCUDA, 0);
   const Config config = config20b(24);
-  const auto model = dense ? fromWeights(config, denseWeights(config, gpu), gpu, at::kBFloat16)
-                           : GptOss::randomPacked(config, gpu, at::kBFloat16, 1);
+  const auto model = fromWeights(config, weightsOf(config, gpu, dense, nf4), gpu, at::kBFloat16);
   const double rate = readRate();
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {

@@ -30,6 +30,10 @@ struct StepSpec {
   DType dtype = DType::BF16;
   std::string arch;
   WeightFormat expertsFormat = WeightFormat::Mxfp4; // or Dense
+  /// Matrices that are held in NF4, by their names without `.weight`, and whether their absmax is quantized itself. In
+  /// the place of NAME.weight the inputs are NAME.weight.codes, .table and .absmax, else .nested_table, .nested_absmax
+  /// and .nested_offset too.
+  std::map<std::string, bool> nf4;
 };
 
 /// The experts of such a model's layers; `rows` is what expertsRows gives for its slots.
@@ -42,7 +46,7 @@ struct StepValue {
   int memory = -1;      // values of one number may share memory: they are never needed at the same time
 };
 
-enum class StepOp { Embed, Norm, Linear, Rope, Append, Add, Route, Attention, Experts, Sample };
+enum class StepOp { Embed, Norm, Linear, LinearNf4, Rope, Append, Add, Route, Attention, Experts, Sample };
 
 /// One launch. `values` are numbers of StepProgram::values by the role that they play in the operation (the operand
 /// names of dialects/attn/AttnStep.td), `sizes` and `numbers` likewise.

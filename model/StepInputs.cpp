@@ -27,6 +27,17 @@ struct Binder {
     kept.push_back(flat);
     inputs[name].data = flat.data_ptr();
   }
+  /// A projection as it is held; what is NF4 joins `nf4` under its name without `.weight`.
+  void addProjection(const std::string &name, const Matrix &matrix) {
+    const Nf4 *w = matrix.nf4();
+    if (!w)
+      return add(name, matrix.dense());
+    add(name + ".codes", w->codes), add(name + ".table", w->table), add(name + ".absmax", w->absmax);
+    if (w->nestedTable.defined()) {
+      add(name + ".nested_table", w->nestedTable), add(name + ".nested_absmax", w->nestedAbsmax);
+      add(name + ".nested_offset", w->nestedOffset);
+    }
+  }
   /// As add, of what is too large for a second copy.
   void addInPlace(const std::string &name, const at::Tensor &tensor) {
     TORCH_CHECK(tensor.is_contiguous(), name, " has gaps; hold it contiguous");
@@ -54,6 +65,18 @@ StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots) {
   spec.experts = c.experts, spec.expertsPerToken = c.expertsPerToken, spec.intermediate = c.intermediateSize;
   spec.vocabulary = c.vocabSize, spec.eps = c.rmsNormEps, spec.ropeScale = ropeScale;
   spec.swigluAlpha = c.swigluAlpha, spec.swigluLimit = c.swigluLimit, spec.slots = slots;
+  const Weights &weights = model.weights();
+  const auto note = [&](const std::string &name, const Matrix &matrix) {
+    if (const Nf4 *w = matrix.nf4())
+      spec.nf4[name] = w->nestedTable.defined();
+  };
+  note("lm_head", weights.head);
+  for (size_t i = 0; i < weights.layers.size(); ++i) {
+    const LayerWeights &w = weights.layers[i];
+    const std::string self = fmt::format("model.layers.{}.self_attn.", i);
+    note(self + "q_proj", w.qWeight), note(self + "k_proj", w.kWeight), note(self + "v_proj", w.vWeight);
+    note(self + "o_proj", w.oWeight);
+  }
   spec.masks = {find(kSlidingMask), find(kFullMask)};
   for (bool sliding : c.sliding)
     spec.layerMasks.push_back(sliding ? kSliding : kFull);
@@ -69,7 +92,7 @@ StepInputs stepInputsOf(const GptOss &model, const KvCache &cache, std::vector<a
   bind.add("frequencies", rope.perPosition());
   bind.add("model.embed_tokens.weight", weights.embedding);
   bind.add("model.norm.weight", weights.norm);
-  bind.add("lm_head.weight", weights.head.dense());
+  bind.addProjection("lm_head.weight", weights.head);
   const auto ints = at::TensorOptions(at::kInt).device(model.device());
   bind.add("parameters.window", at::full({1}, config.slidingWindow, ints));
   // No padding is stored, and the kernel knows the keys of each sequence: the masks' own limits stand aside.
@@ -80,12 +103,14 @@ StepInputs stepInputsOf(const GptOss &model, const KvCache &cache, std::vector<a
     const std::string prefix = fmt::format("model.layers.{}.", i), self = prefix + "self_attn.", mlp = prefix + "mlp.";
     bind.add(prefix + "input_layernorm.weight", w.inputNorm);
     bind.add(prefix + "post_attention_layernorm.weight", w.postNorm);
-    bind.add(self + "q_proj.weight", w.qWeight.dense()), bind.add(self + "q_proj.bias", w.qBias);
-    bind.add(self + "k_proj.weight", w.kWeight.dense()), bind.add(self + "k_proj.bias", w.kBias);
-    bind.add(self + "v_proj.weight", w.vWeight.dense()), bind.add(self + "v_proj.bias", w.vBias);
-    bind.add(self + "o_proj.weight", w.oWeight.dense()), bind.add(self + "o_proj.bias", w.oBias);
+    bind.addProjection(self + "q_proj.weight", w.qWeight), bind.add(self + "q_proj.bias", w.qBias);
+    bind.addProjection(self + "k_proj.weight", w.kWeight), bind.add(self + "k_proj.bias", w.kBias);
+    bind.addProjection(self + "v_proj.weight", w.vWeight), bind.add(self + "v_proj.bias", w.vBias);
+    bind.addProjection(self + "o_proj.weight", w.oWeight), bind.add(self + "o_proj.bias", w.oBias);
     bind.add(self + "sinks", w.sinks.to(at::kFloat));
-    bind.add(mlp + "router.weight", w.routerWeight.dense()), bind.add(mlp + "router.bias", w.routerBias);
+    // A router's matrix is small: of one in NF4 there is a copy in 16 bits.
+    bind.add(mlp + "router.weight", w.routerWeight.toDense(model.dtype(), false));
+    bind.add(mlp + "router.bias", w.routerBias);
     bind.addExperts(mlp + "experts.gate_up_proj", w.gateUp, w.gateUpBias);
     bind.addExperts(mlp + "experts.down_proj", w.down, w.downBias);
     // Pages stay where they are: not kept, not copied.
@@ -98,13 +123,40 @@ StepInputs stepInputsOf(const GptOss &model, const KvCache &cache, std::vector<a
   return inputs;
 }
 
+/// Why a projection in NF4 has no kernel; empty: it has one, or is dense.
+static std::string unfitNf4(const Matrix &matrix, at::ScalarType dtype, const at::Tensor &table) {
+  const Nf4 *w = matrix.nf4();
+  if (!w)
+    return matrix.packed() ? "a projection is held in MXFP4, which is for experts; hold it dense" : "";
+  if (w->blockSize != 64 || w->nestedBlockSize != 256)
+    return fmt::format("a projection is held in NF4 with blocks of {} and {}; kernels read blocks of 64 and 256",
+                       w->blockSize, w->nestedBlockSize);
+  // Kernels round what they decode to the activations' type; a rounding before it must not show.
+  if (w->rounding != at::kFloat && w->rounding != dtype)
+    return std::string("a projection is held in NF4 of ") + c10::toString(w->rounding) + ", the model computes in " +
+           c10::toString(dtype) + "; convert the checkpoint";
+  if (w->inputs % 64 || w->outputs % 16)
+    return fmt::format("a projection of {} x {} is held in NF4; kernels read multiples of 16 x 64", w->outputs,
+                       w->inputs);
+  if (!w->table.equal(table))
+    return "projections are held in NF4 with different tables; kernels have one";
+  return "";
+}
+
 std::string unfitWeights(const GptOss &model) {
   const Weights &weights = model.weights();
-  if (weights.head.packed())
-    return "the head is held in 4 bits, which the decode step does not multiply yet; hold it dense";
+  at::Tensor table; // of the first matrix in NF4
+  const auto why = [&](const Matrix &matrix) {
+    if (!table.defined() && matrix.nf4())
+      table = matrix.nf4()->table;
+    return unfitNf4(matrix, model.dtype(), table);
+  };
+  if (const std::string no = why(weights.head); !no.empty())
+    return no;
   for (const LayerWeights &w : weights.layers) {
-    if (w.qWeight.packed() || w.kWeight.packed() || w.vWeight.packed() || w.oWeight.packed() || w.routerWeight.packed())
-      return "attention is held in 4 bits, which the decode step does not multiply yet; hold it dense";
+    for (const Matrix *matrix : {&w.qWeight, &w.kWeight, &w.vWeight, &w.oWeight})
+      if (const std::string no = why(*matrix); !no.empty())
+        return no;
     if (w.gateUp.nf4() || w.down.nf4())
       return "experts are held in NF4, which no kernel of the decode step reads; hold them dense or in MXFP4";
     const Matrix &first = weights.layers[0].gateUp;

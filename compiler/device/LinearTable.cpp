@@ -58,4 +58,28 @@ Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
   return schedule;
 }
 
+Result<LinearSchedule> linearNf4FusedSchedule(const LinearShape &shape, bool nested) {
+  constexpr int64_t kBlock = device::kNf4Block;
+  if (shape.in % kBlock)
+    return Error{fmt::format("an NF4 matrix has input features in multiples of {}, got {}", kBlock, shape.in)};
+  for (int64_t features : shape.features)
+    if (features % 16)
+      return Error{fmt::format("a matrix has a multiple of 16 features, got {}", features)};
+  // More rows need more registers a warp: fewer warps, each with longer stretches.
+  const int groups = shape.rows <= 8 ? 1 : shape.rows <= 16 ? 2 : 4, blocks = static_cast<int>(shape.in / kBlock);
+  const int most = groups == 1 ? 16 : groups == 2 ? 9 : 5, steps = (blocks + most - 1) / most;
+  const int warps = (blocks + steps - 1) / steps;
+  if (groups == 1 && steps > 8)
+    return Error{
+        fmt::format("up to {} input features of an NF4 matrix stay in registers, got {}", 8 * most * kBlock, shape.in)};
+  LinearSchedule schedule;
+  schedule.type = fmt::format("LinearNf4Fused<{}, {}, {}, {}, {}, {}>", shape.arch == "sm_75" ? "Sm75" : "Sm80",
+                              shape.in, warps, groups, shape.head, nested);
+  schedule.threads = 32 * warps;
+  schedule.sharedBytes = device::linear_nf4_fused_bytes(warps, groups);
+  schedule.tileFeatures = 16;
+  schedule.rows = 8 * groups;
+  return schedule;
+}
+
 } // namespace maskjit

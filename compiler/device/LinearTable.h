@@ -20,5 +20,7 @@ struct LinearSchedule {
 };
 /// Errors: sizes that no tile divides.
 Result<LinearSchedule> linearSchedule(const LinearShape &shape);
+/// The same over NF4 matrices; `nested`: their absmax is quantized itself.
+Result<LinearSchedule> linearNf4FusedSchedule(const LinearShape &shape, bool nested);
 
 } // namespace maskjit

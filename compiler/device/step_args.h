@@ -3,6 +3,8 @@
 // Rows are contiguous; 16-bit and fp32 rows start at multiples of 16 bytes. A kernel reads its own block, never
 // lengths.
 #pragma once
+#include "linear_nf4_args.h"
+#include "linear_nf4_schedules.h"
 
 namespace maskjit::device {
 
@@ -59,6 +61,12 @@ struct LinearArgs {
   CachePages cache;          // of the last two results; key null: none
   LinearAdapter adapter;     // read by kernels that are made for one
   int rows;
+};
+
+/// The same over NF4 matrices, whose codes stand in the place of `weight`; all have one table of 16 values.
+struct LinearNf4StepArgs {
+  LinearArgs linear;
+  Nf4Matrix matrix[kMostMatrices];
 };
 
 struct RopeArgs {
@@ -139,6 +147,10 @@ constexpr int linear_buffers(int warps, int tiles, int groups) {
 }
 constexpr int linear_shared_bytes(int warps, int tiles, int groups) {
   return 4 * warps * (linear_buffers(warps, tiles, groups) * linear_sums(tiles, groups) + 8 * groups);
+}
+/// Bytes of shared memory of linear_nf4_fused: tables, sums and squares.
+constexpr int linear_nf4_fused_bytes(int warps, int groups) {
+  return kNf4TableBytes + 256 * 4 * kMostMatrices + linear_shared_bytes(warps, 1, groups);
 }
 /// The same of input that stays in shared memory.
 constexpr int linear_kept_bytes(int in, int warps, int groups) {

@@ -19,6 +19,12 @@ static int64_t bytesOf(Value matrix) {
   return type.hasStaticShape() ? type.getNumElements() * type.getElementTypeBitWidth() / 8 : kMostBytes + 1;
 }
 
+/// What is read of a matrix.
+static Value memoryOf(Value matrix) {
+  auto nf4 = matrix.getDefiningOp<Nf4Op>();
+  return nf4 ? nf4.getCodes() : matrix;
+}
+
 /// The first product behind the routing; null if there is none.
 static LinearOp nextProduct(RouteOp route) {
   for (Operation *op = route->getNextNode(); op; op = op->getNextNode())
@@ -35,14 +41,15 @@ struct AttnFetchAhead : maskjit::impl::AttnFetchAheadBase<AttnFetchAhead> {
       if (!linear || !route.getAhead().empty())
         return;
       int64_t bytes = 0;
-      for (Value weight : linear.getWeights()) {
+      SmallVector<Value> read = llvm::map_to_vector(linear.getWeights(), memoryOf);
+      for (Value weight : read) {
         Operation *made = weight.getDefiningOp();
         if (made && (made->getBlock() != route->getBlock() || !made->isBeforeInBlock(route)))
           return;
         bytes += bytesOf(weight);
       }
       if (bytes <= kMostBytes)
-        route.getAheadMutable().append(linear.getWeights());
+        route.getAheadMutable().append(read);
     });
   }
 };

@@ -22,11 +22,18 @@ static int64_t rankOf(LinearOp op) {
   return op.getLoraA().empty() ? 0 : cast<RankedTensorType>(op.getLoraA()[0].getType()).getDimSize(0);
 }
 
+/// How a matrix is held: dense, NF4, NF4 with absmax quantized itself.
+static int formatOf(Value matrix) {
+  auto nf4 = matrix.getDefiningOp<Nf4Op>();
+  return !nf4 ? 0 : nf4.getNested().empty() ? 1 : 2;
+}
+
 static bool alike(LinearOp a, LinearOp b) {
   if (rankOf(a) && rankOf(b) && rankOf(a) != rankOf(b))
     return false;
   auto element = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
   return a.getInput() == b.getInput() && a.getBiases().size() == b.getBiases().size() &&
+         formatOf(a.getWeights()[0]) == formatOf(b.getWeights()[0]) &&
          element(a.getWeights()[0]) == element(b.getWeights()[0]) && element(a.getOuts()[0]) == element(b.getOuts()[0]);
 }
 

@@ -175,6 +175,31 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+LogicalResult Nf4Op::verify() {
+  constexpr int64_t kBlock = 64, kNestedBlock = 256;
+  const RankedTensorType matrix = typeOf(getMatrix()), codes = typeOf(getCodes()), absmax = typeOf(getAbsmax());
+  const int64_t out = matrix.getDimSize(0), in = matrix.getDimSize(1);
+  if (!matrix.hasStaticShape() || in % kBlock)
+    return emitOpError() << "stands for a matrix of known size with a multiple of 64 columns, got " << matrix;
+  if (codes.getShape() != ArrayRef<int64_t>({out, in / 2}) ||
+      absmax.getShape() != ArrayRef<int64_t>({out, in / kBlock}))
+    return emitOpError() << "has two codes a byte and an absmax for 64 of them, got " << codes << " and " << absmax
+                         << " for " << matrix;
+  if (typeOf(getTable()).getShape() != ArrayRef<int64_t>({16}))
+    return emitOpError() << "has a table of 16 values, got " << getTable().getType();
+  if (getNested().empty() != absmax.getElementType().isF32())
+    return emitOpError() << "takes absmax in f32 alone or in i8 with nested tensors";
+  if (getNested().empty())
+    return success();
+  const int64_t sizes[] = {kNestedBlock, (out * in / kBlock + kNestedBlock - 1) / kNestedBlock, 1};
+  if (getNested().size() != 3)
+    return emitOpError() << "takes nested table, absmax and offset, got " << getNested().size() << " tensors";
+  for (auto [tensor, size] : llvm::zip(getNested(), sizes))
+    if (typeOf(tensor).getDimSize(0) != size)
+      return emitOpError() << "takes nested tensors of 256, " << sizes[1] << " and 1 values, got " << tensor.getType();
+  return success();
+}
+
 // ---- the others ----
 
 LogicalResult RopeOp::verify() {

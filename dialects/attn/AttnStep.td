@@ -59,6 +59,27 @@ def Attn_RmsNormOp : Attn_StepOp<"rms_norm"> {
   let assemblyFormat = "$input `,` $weight `eps` $eps attr-dict `:` functional-type(operands, results)";
 }
 
+def Attn_Nf4Op : Attn_StepOp<"nf4"> {
+  let summary = "the matrix that NF4 codes stand for, which is never made: products read the codes";
+  let description = [{
+    Value (i, j) is `table[code] * absmax[i, j / 64]` rounded to the type of the result; two codes a byte, the even j in
+    the high nibble. Where absmax is quantized itself its numbers are
+    `nested_table[absmax] * nested_absmax[block / 256] + offset`.
+
+    ```mlir
+    %w = attn.nf4 %codes, %table, %absmax nested (%nested_table, %nested_absmax, %offset)
+      : (tensor<4096x1440xi8>, tensor<16xf32>, tensor<4096x45xi8>, tensor<256xf32>, tensor<720xf32>, tensor<1xf32>)
+        -> tensor<4096x2880xbf16>
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[I8]>:$codes, 1DTensorOf<[F32]>:$table, 2DTensorOf<[I8, F32]>:$absmax,
+    Variadic<1DTensorOf<[F32]>>:$nested);
+  let results = (outs Attn_Matrix:$matrix);
+  let assemblyFormat = [{
+    $codes `,` $table `,` $absmax (`nested` `(` $nested^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
 def Attn_LinearOp : Attn_StepOp<"linear", [AttrSizedOperandSegments]> {
   let summary = "rows times the transpose of one or more matrices";
   let description = [{
@@ -177,7 +198,7 @@ def Attn_RouteOp : Attn_StepOp<"route", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Attn_WideRows:$input, Optional<Attn_Vector>:$norm, OptionalAttr<F32Attr>:$eps,
-    Attn_Matrix:$weight, Attn_Vector:$bias, Attn_Lengths:$positions, Variadic<Attn_Matrix>:$ahead, I32Attr:$top);
+    Attn_Matrix:$weight, Attn_Vector:$bias, Attn_Lengths:$positions, Variadic<2DTensorOf<[I8, F16, BF16]>>:$ahead, I32Attr:$top);
   let results = (outs Attn_Ids:$experts, Attn_WideRows:$scores, Optional<Attn_Rows>:$normal);
   let assemblyFormat = [{
     $input (`norm` `(` $norm^ `)` `eps` $eps)? `by` `(` $weight `,` $bias `)` `top` $top `at` `(` $positions `)`

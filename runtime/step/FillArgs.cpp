@@ -140,6 +140,23 @@ struct Reader {
     return adapter;
   }
 
+  device::LinearNf4StepArgs linearNf4() const {
+    device::LinearNf4StepArgs args = {};
+    args.linear = linear();
+    auto each = [&](const char *role, auto place) {
+      for (size_t m = 0; m < values(role).size() && m < device::kMostMatrices; ++m)
+        place(args.matrix[m]) =
+            static_cast<std::decay_t<decltype(place(args.matrix[m]))>>(memory.data(values(role)[m]));
+    };
+    each("weights", [](device::Nf4Matrix &m) -> auto & { return m.codes; });
+    each("tables", [](device::Nf4Matrix &m) -> auto & { return m.table; });
+    each("absmax", [](device::Nf4Matrix &m) -> auto & { return m.absmax; });
+    each("nested_tables", [](device::Nf4Matrix &m) -> auto & { return m.nested_table; });
+    each("nested_absmax", [](device::Nf4Matrix &m) -> auto & { return m.nested_absmax; });
+    each("nested_offsets", [](device::Nf4Matrix &m) -> auto & { return m.nested_offset; });
+    return args;
+  }
+
   device::SampleArgs sample() const {
     const StepSampling &s = memory.sampling;
     const device::SampleFilters filters = {static_cast<float>(s.temperature),
@@ -175,6 +192,8 @@ StepArgs fillArgs(const StepMemory &memory, const StepLaunch &launch) {
     return read.norm();
   case StepOp::Linear:
     return read.linear();
+  case StepOp::LinearNf4:
+    return read.linearNf4();
   case StepOp::Rope:
     return read.rope();
   case StepOp::Append:

@@ -20,8 +20,9 @@ struct StepMemory {
   void *data(const StepLaunch &launch, const std::string &role) const { return data(launch.value(role)); }
 };
 
-using StepArgs = std::variant<device::EmbedArgs, device::NormArgs, device::LinearArgs, device::RopeArgs,
-                              device::AppendArgs, device::AddArgs, device::RouteArgs, device::SampleArgs>;
+using StepArgs =
+    std::variant<device::EmbedArgs, device::NormArgs, device::LinearArgs, device::LinearNf4StepArgs, device::RopeArgs,
+                 device::AppendArgs, device::AddArgs, device::RouteArgs, device::SampleArgs>;
 /// Of every operation but attention and experts.
 StepArgs fillArgs(const StepMemory &memory, const StepLaunch &launch);
 

@@ -108,7 +108,7 @@ struct Step::Impl {
       return {device::kSampleParts, slots, 1};
     if (launch.op == StepOp::Route && launch.value("ahead") >= 0)
       return {slots + kFetchingBlocks, 1, 1};
-    if (launch.op != StepOp::Linear)
+    if (launch.op != StepOp::Linear && launch.op != StepOp::LinearNf4)
       return {slots, 1, 1};
     int64_t tiles = 0;
     for (const char *of : {"tiles", "lora_tiles"})

@@ -12,7 +12,7 @@ namespace {
 struct StepFlags {
   int64_t layers = 2; // of 24, which repeat
   int64_t rank = 0;   // of an adapter on all that can have one; 0: none
-  std::string dtype, emit = "cuda";
+  std::string dtype, emit = "cuda", nf4 = "none", experts = "mxfp4";
   StepSpec spec;
 };
 
@@ -50,6 +50,12 @@ Result<std::string> produce(StepFlags flags) {
     spec.layerMasks.push_back(static_cast<int>(layer % 2));
   if (flags.rank > 0)
     spec.adapters.assign(flags.layers, {true, true, true, true, true, true}), spec.adapterRank = flags.rank;
+  spec.expertsFormat = flags.experts == "dense" ? WeightFormat::Dense : WeightFormat::Mxfp4;
+  for (int64_t layer = 0; layer < flags.layers && flags.nf4 != "none"; ++layer)
+    for (const char *name : {"q_proj", "k_proj", "v_proj", "o_proj"})
+      spec.nf4[fmt::format("model.layers.{}.self_attn.{}", layer, name)] = false;
+  if (flags.nf4 == "all")
+    spec.nf4["lm_head"] = false;
   if (flags.emit == "attn" || flags.emit == "fused")
     return stepIr(spec, flags.emit == "fused");
   if (flags.emit == "launches")
@@ -98,6 +104,12 @@ void addStepCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_option("--dtype", flags->dtype, "bf16 or fp16; by the architecture if left out")
       ->check(CLI::IsMember({"bf16", "fp16"}));
+  command->add_option("--expert-weights", flags->experts, "mxfp4, or dense: 16 bits")
+      ->check(CLI::IsMember({"mxfp4", "dense"}))
+      ->capture_default_str();
+  command->add_option("--nf4", flags->nf4, "what is held in NF4: none, attention, or all (the head too)")
+      ->check(CLI::IsMember({"none", "attention", "all"}))
+      ->capture_default_str();
   command->add_option("--emit", flags->emit, "attn, fused, cuda or launches")
       ->check(CLI::IsMember({"attn", "fused", "cuda", "launches"}))
       ->capture_default_str();

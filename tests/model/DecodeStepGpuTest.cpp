@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The compiled decode step against the model's forward pass with a cache, on a GPU.
 #include "model/DecodeStep.h"
+#include "model/FromWeights.h"
+#include "model/QuantizeNf4.h"
 #include "runtime/cache/CompileCounter.h"
 #include "tests/model/GptOssFixture.h"
 #include "tests/runtime/torch/GpuPresence.h"
@@ -60,7 +62,7 @@ void expectClose(const std::vector<at::Tensor> &errors) {
 
 TEST_F(DecodeStepGpu, LogitsAreThoseOfTheForwardPass) {
   const at::NoGradGuard guard;
-  for (const char *fixture : {"gpt-oss-tiny-mxfp4", "gpt-oss-tiny-bf16"}) {
+  for (const char *fixture : {"gpt-oss-tiny-mxfp4", "gpt-oss-tiny-bf16", "gpt-oss-tiny-nf4"}) {
     SCOPED_TRACE(fixture);
     model = loadFixture(fixture, at::Device(at::kCUDA, 0), at::kBFloat16);
     KvCache cache(model->config(), kSlots, 128, model->device(), model->dtype()),
@@ -107,6 +109,37 @@ TEST_F(DecodeStepGpu, ManySlotsOverDenseExpertsAreGroups) {
     errors.push_back((step.logits - want).norm(2, 1) / want.norm(2, 1));
   }
   expectClose(errors);
+}
+
+TEST_F(DecodeStepGpu, ReadsNf4AttentionAndHead) {
+  const at::NoGradGuard guard;
+  const at::Device gpu(at::kCUDA, 0);
+  for (int64_t slots : {kSlots, int64_t(12), int64_t(20)}) { // each class of rows
+    SCOPED_TRACE(slots);
+    LoadOptions options;
+    options.nf4Attention = true;
+    const auto loaded = GptOss::load(fixture("gpt-oss-tiny-mxfp4"), gpu, at::kBFloat16, options);
+    Weights weights = loaded->weights();
+    weights.head = quantizeNf4(weights.head.dense());
+    model = fromWeights(loaded->config(), weights, gpu, at::kBFloat16);
+    ASSERT_EQ(DecodeStep::refusal(*model), "");
+    KvCache cache(model->config(), slots, 64, gpu, model->dtype()),
+        other(model->config(), slots, 64, gpu, model->dtype());
+    Batch batch;
+    batch.inputIds = (at::arange(slots * 5, at::kLong).view({slots, 5}) * 37 + 11) % model->config().vocabSize;
+    model->forward(batch, &cache), model->forward(batch, &other);
+    SamplingOptions greedy;
+    greedy.temperature = 0;
+    DecodeStep step(*model, cache, slots, greedy);
+    step.tokens.copy_(at::arange(slots).to(gpu, at::kInt)), step.kvLength.fill_(5), step.active.fill_(1);
+    std::vector<at::Tensor> errors;
+    for (int i = 0; i < 20; ++i) {
+      const at::Tensor want = forward(step.tokens, other);
+      step.run();
+      errors.push_back((step.logits - want).norm(2, 1) / want.norm(2, 1));
+    }
+    expectClose(errors);
+  }
 }
 
 TEST_F(DecodeStepGpu, DrawsAreThoseOfTheSampler) {

@@ -71,10 +71,28 @@ private:
                              b.getF32FloatAttr(spec.eps));
   }
 
+  /// NAME.weight [out, in], from NF4 codes where it is held so.
+  Value matrix(const std::string &name, int64_t out, int64_t in) {
+    const std::string full = name + ".weight";
+    const auto held = spec.nf4.find(name);
+    if (held == spec.nf4.end())
+      return input(full, {out, in}, half);
+    constexpr int64_t kBlock = 64, kNestedBlock = 256;
+    const Type f32 = b.getF32Type();
+    SmallVector<Value> nested;
+    if (held->second)
+      nested = {input(full + ".nested_table", {kNestedBlock}, f32),
+                input(full + ".nested_absmax", {(out * in / kBlock + kNestedBlock - 1) / kNestedBlock}, f32),
+                input(full + ".nested_offset", {1}, f32)};
+    return Nf4Op::create(b, loc, tensor({out, in}, half), input(full + ".codes", {out, in / 2}, b.getI8Type()),
+                         input(full + ".table", {16}, f32),
+                         input(full + ".absmax", {out, in / kBlock}, held->second ? b.getI8Type() : f32), nested);
+  }
+
   Value linear(Value x, const std::string &name, int64_t out, int64_t in, bool bias, Type element,
                bool adapted = false) {
     SmallVector<Value> biases, first, second;
-    Value weight = input(name + ".weight", {out, in}, half);
+    Value weight = matrix(name, out, in);
     if (bias)
       biases.push_back(input(name + ".bias", {out}, half));
     if (adapted) {

@@ -38,3 +38,16 @@ func.func @adapters_of_two_ranks_stay_apart(%n: tensor<?x64xbf16>, %w: tensor<32
   %1 = attn.linear %n by (%w) lora (%c) (%d) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<32x64xbf16>, tensor<32x32xbf16>) -> tensor<?x32xbf16>
   return %0, %1 : tensor<?x32xbf16>, tensor<?x32xbf16>
 }
+// CHECK-LABEL: @nf4_with_nf4_alone
+func.func @nf4_with_nf4_alone(%x: tensor<?x128xbf16>, %c: tensor<32x64xi8>, %t: tensor<16xf32>, %a: tensor<32x2xf32>, %d: tensor<32x128xbf16>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>, tensor<?x32xbf16>) {
+  // CHECK: %[[Q:.+]] = attn.nf4
+  // CHECK: %[[K:.+]] = attn.linear %{{.+}} by(%arg4)
+  // CHECK: %[[V:.+]] = attn.nf4
+  // CHECK: attn.linear %{{.+}} by(%[[Q]], %[[V]])
+  %wq = attn.nf4 %c, %t, %a : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xf32>) -> tensor<32x128xbf16>
+  %q = attn.linear %x by (%wq) : (tensor<?x128xbf16>, tensor<32x128xbf16>) -> tensor<?x32xbf16>
+  %k = attn.linear %x by (%d) : (tensor<?x128xbf16>, tensor<32x128xbf16>) -> tensor<?x32xbf16>
+  %wv = attn.nf4 %c, %t, %a : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xf32>) -> tensor<32x128xbf16>
+  %v = attn.linear %x by (%wv) : (tensor<?x128xbf16>, tensor<32x128xbf16>) -> tensor<?x32xbf16>
+  return %q, %k, %v : tensor<?x32xbf16>, tensor<?x32xbf16>, tensor<?x32xbf16>
+}

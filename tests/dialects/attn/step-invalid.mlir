@@ -76,3 +76,15 @@ func.func @features_of_an_adapter(%x: tensor<?x64xbf16>, %w: tensor<32x64xbf16>,
   %y = attn.linear %x by (%w) lora (%a) (%b) of [true] : (tensor<?x64xbf16>, tensor<32x64xbf16>, tensor<16x64xbf16>, tensor<64x16xbf16>) -> tensor<?x32xbf16>
   return
 }
+// -----
+func.func @nf4_codes_of_another_matrix(%c: tensor<32x32xi8>, %t: tensor<16xf32>, %a: tensor<32x2xf32>) {
+  // expected-error@+1 {{'attn.nf4' op has two codes a byte and an absmax for 64 of them, got 'tensor<32x32xi8>' and 'tensor<32x2xf32>' for 'tensor<32x128xbf16>'}}
+  %w = attn.nf4 %c, %t, %a : (tensor<32x32xi8>, tensor<16xf32>, tensor<32x2xf32>) -> tensor<32x128xbf16>
+  return
+}
+// -----
+func.func @nf4_absmax_codes_without_their_table(%c: tensor<32x64xi8>, %t: tensor<16xf32>, %a: tensor<32x2xi8>) {
+  // expected-error@+1 {{'attn.nf4' op takes absmax in f32 alone or in i8 with nested tensors}}
+  %w = attn.nf4 %c, %t, %a : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xi8>) -> tensor<32x128xbf16>
+  return
+}

@@ -39,3 +39,13 @@ func.func @fused(%x: tensor<?x64xf32>, %w: tensor<64x64xbf16>, %g: tensor<64xbf1
   %t1, %n1, %d, %lp = attn.sample %x1 at (%p, %ids) into (%p, %p) seen (%seen) : (tensor<?x64xf32>, tensor<?xi32>, tensor<?xi64>, tensor<?xi32>, tensor<?xi32>, tensor<?x64xi8>) -> (tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xf32>)
   return
 }
+// CHECK-LABEL: @nf4
+func.func @nf4(%x: tensor<?x128xbf16>, %c: tensor<32x64xi8>, %t: tensor<16xf32>, %a: tensor<32x2xf32>, %b: tensor<32x2xi8>, %n: tensor<256xf32>, %m: tensor<1xf32>) -> (tensor<?x32xbf16>, tensor<?x32xbf16>) {
+  // CHECK: attn.nf4 %{{.+}}, %{{.+}}, %{{.+}} : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xf32>) -> tensor<32x128xbf16>
+  %w = attn.nf4 %c, %t, %a : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xf32>) -> tensor<32x128xbf16>
+  // CHECK: attn.nf4 %{{.+}}, %{{.+}}, %{{.+}} nested(%{{.+}}, %{{.+}}, %{{.+}}) :
+  %v = attn.nf4 %c, %t, %b nested (%n, %m, %m) : (tensor<32x64xi8>, tensor<16xf32>, tensor<32x2xi8>, tensor<256xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<32x128xbf16>
+  %y = attn.linear %x by (%w) : (tensor<?x128xbf16>, tensor<32x128xbf16>) -> tensor<?x32xbf16>
+  %z = attn.linear %x by (%v) : (tensor<?x128xbf16>, tensor<32x128xbf16>) -> tensor<?x32xbf16>
+  return %y, %z : tensor<?x32xbf16>, tensor<?x32xbf16>
+}

@@ -2,6 +2,7 @@
 // Decode steps through the compiler and NVRTC: what is launched, in which memory, and that it compiles everywhere.
 #include "compiler/Step.h"
 #include "runtime/cache/KernelCache.h"
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <set>
 #include <thread>
@@ -139,6 +140,13 @@ TEST(StepKernels, CompileForEveryArchitecture) {
   small.hidden = 128, small.headsQ = 4, small.headsKv = 2, small.experts = 8, small.intermediate = 64,
   small.vocabulary = 512;
   jobs.push_back(small);
+  for (auto [arch, slots] : {std::pair("sm_75", 8), {"sm_75", 32}, {"sm_90a", 8}, {"sm_90a", 16}}) {
+    jobs.push_back(spec(arch, slots));
+    for (const char *name : {"q_proj", "k_proj", "v_proj", "o_proj"})
+      for (int layer : {0, 1}) // one of each kind
+        jobs.back().nf4[fmt::format("model.layers.{}.self_attn.{}", layer, name)] = layer == 1;
+    jobs.back().nf4["lm_head"] = true;
+  }
   std::vector<Result<CompiledCuda>> compiled(jobs.size(), Error{"not compiled"});
   std::vector<StepProgram> programs;
   for (const StepSpec &job : jobs)

@@ -53,3 +53,13 @@
 
 // RUN: not maskjit step --vocabulary 1001 2>&1 | FileCheck %s --check-prefix=ODD
 // ODD: hidden and intermediate must be multiples of 32, head dimension and vocabulary of 16; got 2880, 2880, 64 and 1001
+
+// RUN: maskjit step --layers 1 --nf4 all --expert-weights dense --emit launches | FileCheck %s --check-prefix=NF4
+// NF4: linear_nf4_5120x2880_norm_rope_append
+// NF4: absmax: {{.*}}q_proj.weight.absmax {{.*}}k_proj.weight.absmax {{.*}}v_proj.weight.absmax
+// NF4: weights: {{.*}}q_proj.weight.codes
+// NF4: linear_nf4_2880x4096_add
+// NF4: norm_route
+// NF4: experts
+// NF4: gate_up: model.layers.0.mlp.experts.gate_up_proj model.layers.0.mlp.experts.gate_up_proj_bias
+// NF4: linear_nf4_201088x2880_norm_wide
