@@ -17,6 +17,13 @@ std::string StepFactors::refusal(const GptOss &model) {
     return "";
   const int64_t rank = model.adapter->config().rank;
   for (int64_t layer = 0; layer < model.config().layers; ++layer) {
+    const LayerWeights &w = model.weights().layers[layer];
+    for (auto [target, matrix] : {std::pair("q_proj", &w.qWeight), std::pair("k_proj", &w.kWeight),
+                                  std::pair("v_proj", &w.vWeight), std::pair("o_proj", &w.oWeight)})
+      if (matrix->nf4() && model.adapter->find(layer, target))
+        return fmt::format("the decode step applies no adapter to projections in NF4, as {} of layer {} is; hold them "
+                           "dense, or merge the adapter",
+                           target, layer);
     if (!model.adapter->find(layer, "experts.gate_up_proj") && !model.adapter->find(layer, "experts.down_proj"))
       continue;
     if (!model.weights().layers[layer].gateUp.mxfp4())
