@@ -101,14 +101,15 @@ void addShowCommand(CLI::App &app, Action &action) {
       ->required();
   command->add_option("--queries", arguments->options.queries, "rows of the grid")->capture_default_str();
   command->add_option("--keys", arguments->options.keys, "columns of the grid")->capture_default_str();
-  command->add_option("--param", arguments->params,
-                      "name=number, or name=number,number,... of an array; may be repeated")
+  command
+      ->add_option("--param", arguments->params, "name=number, or name=number,number,... of an array; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--tile", arguments->tile, "QUERIESxKEYS of a tile")->capture_default_str();
   command->add_option("--batch", arguments->options.batch, "the sequence")->capture_default_str();
   command->add_option("--head", arguments->options.head, "the query head")->capture_default_str();
   command->add_flag("--ascii", arguments->options.ascii, "draw without block characters");
-  command->add_option("--emit", arguments->emit, "grid; mask: the IR as written; derived: with what the compiler derives")
+  command
+      ->add_option("--emit", arguments->emit, "grid; mask: the IR as written; derived: with what the compiler derives")
       ->check(CLI::IsMember({"grid", "mask", "derived"}))
       ->capture_default_str();
   command->callback([arguments, &action] { action = [arguments] { return show(*arguments); }; });

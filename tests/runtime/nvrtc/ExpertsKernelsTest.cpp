@@ -107,7 +107,7 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
       const CudaKernel::Entry &entry = kernel.entries[k];
       const KernelResources &used = kernel.resources[k];
       // Bytes a thread, outside the loops; with an adapter two groups of warps hold more than their 96 registers.
-      EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "moe_rows_adapter" ? 192 : 32) << entry.name;
+      EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "moe_rows_adapter" ? 256 : 32) << entry.name;
       EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;
       // What a block may have: CUDA C++ Programming Guide, technical specifications by compute capability.
       const std::string &arch = jobs[i].arch;
