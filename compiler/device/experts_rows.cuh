@@ -200,8 +200,8 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     }
     barrier_init_done();
   }
-  allow_next_kernel(); // its blocks find room as these end
-  wait_for_previous_kernel();
+  start_dependents(); // its blocks find room as these end
+  wait_for_earlier();
   const RoutedExperts<S> experts(a.experts, a.tokens, lane);
   __syncthreads();
   if (warp == S::kWarps)
@@ -330,7 +330,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   if (threadIdx.x == 0)
     grid_barrier(a.barrier);
   consumers_sync();
-  allow_next_kernel();
+  start_dependents();
   if (kAdapter && a.gate_up_adapter.a)
     clear_low(a.gate_up_adapter, rank, all_pairs, 32 * S::kWarps); // for the launch after
   if (kAdapter && a.down_adapter.a)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Few tokens: a warp's view of the routing, the barrier of a resident grid, and how launches overlap.
+// Few tokens: a warp's view of the routing, and the barrier of a resident grid.
 #pragma once
 #include "instructions.cuh"
 
@@ -45,10 +45,5 @@ __device__ inline void grid_barrier(u32 *word) {
     while (now == generation);
   }
 }
-
-/// Programmatic dependent launch, sm_90 and later; without the launch's attribute neither does anything.
-__device__ inline void allow_next_kernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-/// Until the previous kernel of the stream has ended and its writes are visible.
-__device__ inline void wait_for_previous_kernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 } // namespace maskjit::device
