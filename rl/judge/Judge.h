@@ -41,8 +41,8 @@ struct JudgeOptions {
   MatmulShape shape; // of every trial; zeros: 256 cubed for C, 64 cubed for Python, 1024 cubed for CUDA
   int trials = 5;    // timed; one untimed call goes before
   uint64_t seed = 0; // of the inputs; 0: of the system's entropy, which no program can know
-  double patienceSeconds =
-      0; // of a program: to wait for its core to be quiet, and to repeat trials that were disturbed
+  /// Of a program: to wait for its core to be quiet, and to repeat trials that were disturbed (QuietCore.h).
+  double patienceSeconds = 0;
   double timeoutSeconds = 10;           // for each step: start, compile, one call
   size_t memoryBytes = size_t(1) << 30; // of the worker
   VerdictRewards rewards;

@@ -82,7 +82,7 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
   const CounterMeasures &measures = options.counterMeasures;
   Element element = options.language == Language::Python ? Element::Double : Element::Float;
   // A hypervisor that takes the core away for a while looks like a busy worker, but not in most trials.
-  int busyTrials = 0;
+  int busyTrials = 0, timedTrials = 0; // those that are repeated included
   double patience = options.patienceSeconds;
   uint64_t inputs = seed;
   for (int i = 0; i <= options.trials;) {
@@ -99,8 +99,10 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
       trial.referenceSeconds = measures.judgesClock ? outcome.cpuSeconds : outcome.workerSeconds;
       return !outcome.fault;
     };
-    if (timed)
+    if (timed) {
+      ++timedTrials;
       core.await(patience);
+    }
     const auto begin = std::chrono::steady_clock::now();
     if (timed && referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};
@@ -111,7 +113,8 @@ std::optional<Fault> Lane::runTrials(Worker &worker, uint64_t seed, std::vector<
       if (std::optional<Fault> fault = check(product, outcome, trial.error))
         return fault;
     if (measures.idleWatched && timed)
-      if (std::optional<Fault> fault = checkIdle(outcome); fault && 2 * ++busyTrials > options.trials)
+      if (std::optional<Fault> fault = checkIdle(outcome);
+          fault && 2 * ++busyTrials > std::max(options.trials, timedTrials))
         return fault;
     if (timed && !referenceFirst && !runReference())
       return Fault{Verdict::Error, 0, "the reference's worker ended; judge the program again"};
