@@ -114,6 +114,8 @@ struct SampleFilters {
   float repetition_penalty; // 1: none
   unsigned long long seed;
 };
+/// Blocks a row at most; a launch has gridDim.x.
+constexpr int kSampleParts = 32;
 /// What a block found in its part of a row's tokens: the largest score, the token that has it, and the mass of all
 /// relative to it; of the logits without penalty the largest and the mass likewise.
 struct SamplePart {
@@ -121,7 +123,18 @@ struct SamplePart {
   int number;
   double mass, plain_mass;
 };
-constexpr int kSampleParts = 32;
+/// What the blocks of a row share while they search it: zero before the first launch ever, left zero by every launch.
+constexpr int kSearchBins = 2048, kSearchHistograms = 3;
+struct SampleHistogram {
+  unsigned long long masses[kSearchBins];
+  unsigned counts[kSearchBins];
+};
+struct SampleSearch {
+  SampleHistogram histograms[kSearchHistograms];
+  unsigned long long kept; // mass of what min-p leaves
+  unsigned arrived, left;  // blocks of the row
+  unsigned tickets;        // of the first row alone: blocks of the launch that have begun
+};
 struct SampleArgs {
   const float *logits; // [rows, vocabulary]
   const int *positions;
@@ -130,8 +143,9 @@ struct SampleArgs {
   unsigned char *seen; // [rows, vocabulary]; null: none
   int *drawn;
   float *log_probs;
-  SamplePart *parts;  // workspace [rows, kSampleParts]
-  unsigned *finished; // workspace [rows]: zero before the first launch ever, left zero by every launch
+  SamplePart *parts;    // workspace [rows, kSampleParts]
+  unsigned *finished;   // workspace [rows]: zero before the first launch ever, left zero by every launch
+  SampleSearch *search; // workspace [rows], only with top-k, top-p or min-p: blocks of a row then wait for each other
   SampleFilters filters;
   int rows, vocabulary;
 };

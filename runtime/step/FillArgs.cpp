@@ -175,6 +175,7 @@ struct Reader {
             pointer<float>("log_probs"),
             pointer<device::SamplePart>("parts"),
             pointer<unsigned>("finished"),
+            nullptr, // search: the launcher's, only with filters
             filters,
             memory.rows,
             size("vocabulary")};

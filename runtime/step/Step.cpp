@@ -19,7 +19,8 @@ using KernelPtr = std::shared_ptr<const LoadedKernel>;
 constexpr int64_t kBlocksPerProcessor = 2; // attention fills the GPU about this often
 constexpr int64_t kLeastSplitKeys = 128;   // below it merging costs more than the keys
 constexpr int64_t kMostSplits = 128;
-constexpr int64_t kFetchingBlocks = 16; // of a kernel that fetches ahead: they only ask
+constexpr int64_t kFetchingBlocks = 16;  // of a kernel that fetches ahead: they only ask
+constexpr int64_t kLeastSampleParts = 4; // fewer blocks a row read it too slowly, however many rows there are
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -102,10 +103,24 @@ struct Step::Impl {
     return LoadedKernel::find(request, target.kind, device);
   }
 
+  /// What the blocks of a row share where filters make them search it.
+  Result<void> addSearch(device::SampleArgs &args) {
+    const StepSampling &s = setup.sampling;
+    if (s.temperature == 0 || (s.topK == 0 && s.topP >= 1 && s.minP <= 0))
+      return {};
+    Result<void *> search = allocate(sizeof(device::SampleSearch) * static_cast<size_t>(setup.spec.slots));
+    if (!search)
+      return search.error();
+    args.search = static_cast<device::SampleSearch *>(*search);
+    return {};
+  }
+
   Grid gridOf(const StepLaunch &launch) const {
     const int64_t slots = setup.spec.slots;
-    if (launch.op == StepOp::Sample)
-      return {device::kSampleParts, slots, 1};
+    if (launch.op == StepOp::Sample) // one a multiprocessor: blocks of a row may wait for each other
+      return {std::clamp<int64_t>(device.multiprocessors / slots,
+                                  std::min<int64_t>(kLeastSampleParts, device.multiprocessors), device::kSampleParts),
+              slots, 1};
     if (launch.op == StepOp::Route && launch.value("ahead") >= 0)
       return {slots + kFetchingBlocks, 1, 1};
     if (launch.op != StepOp::Linear && launch.op != StepOp::LinearNf4)
@@ -264,6 +279,8 @@ struct Step::Impl {
         prepared.entry = launch.entry;
         prepared.grid = gridOf(launch);
         prepared.args = fillArgs(memory(), launch);
+        if (auto *sample = std::get_if<device::SampleArgs>(&prepared.args))
+          added = addSearch(*sample);
         launches.push_back(std::move(prepared));
       }
       if (!added)
