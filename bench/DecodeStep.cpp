@@ -3,8 +3,10 @@
 // uniform. Needs a GPU.
 //
 //   bench_decode_step [--experts mxfp4|bf16] [--nf4 none|attention|all] [--slots N: of every step, as batch-invariant
-//   generation has them] [--top-k K] [--top-p P] [--adapter RANK] [keys in the cache, 1024] [batches, 1 8 32]
+//   generation has them] [--top-k K] [--top-p P] [--adapter RANK] [--group N: so many sequences each that begin with
+//   the same pages] [keys in the cache, 1024] [batches, 1 8 32]
 //
+// With groups the keys are their prompts, and each batch is measured twice: each sequence by itself, and sharing.
 // With a rank each batch is measured twice: without an adapter, and with one on attention and experts.
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
@@ -18,6 +20,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <numeric>
 
 using namespace maskjit;
 
@@ -102,8 +105,8 @@ extern "C" __global__ __launch_bounds__(1024) void read_all(const uint4 *data, l
 }
 
 /// Bytes that a step has to read: weights once, of experts those that are hit, the adapter's factors likewise, and the
-/// keys.
-double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
+/// keys, those of a group's prompt once.
+double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys, int64_t group) {
   const Config &c = model.config();
   const double hidden = c.hiddenSize, narrow = c.headsKv * c.headDim, router = 2 * hidden * c.experts;
   double missed = 1; // share of experts that no token of the batch takes
@@ -120,7 +123,8 @@ double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys) {
     const LayerWeights &w = model.weights().layers[layer];
     const double attention = w.qWeight.bytes() + w.kWeight.bytes() + w.vWeight.bytes() + w.oWeight.bytes();
     const double attended = c.sliding[layer] ? std::min<double>(keys, c.slidingWindow) : keys;
-    all += attention + router + hit * expert + batch * attended * 2 * narrow * 2;
+    const double readers = c.sliding[layer] ? batch : double(batch) / group;
+    all += attention + router + hit * expert + readers * attended * 2 * narrow * 2;
   }
   return all;
 }
@@ -147,18 +151,37 @@ Weights weightsOf(const Config &config, at::Device device, bool dense, const std
   return weights;
 }
 
+/// How sequences come to the keys in their caches: `group` of them after one prompt.
+struct Prompts {
+  int64_t keys = 1024, group = 1;
+  bool shared = false; // attended together
+};
+
 /// `slots`: of the step; at least the batch.
-void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, const SamplingOptions &sampling,
+void measure(const GptOss &model, int64_t batch, int64_t slots, const Prompts &prompts, const SamplingOptions &sampling,
              double rate) {
+  const int64_t keys = prompts.keys;
   const Config &config = model.config();
   KvCacheSizes sizes;
   sizes.slots = slots, sizes.capacity = keys + 1024;
+  sizes.slidingTokens = (slots + 2) * (config.slidingWindow + sizes.pageSize); // of a prompt too
   KvCache cache(config, sizes, model.device(), model.dtype());
-  for (int64_t slot = 0; slot < batch; ++slot)
+  std::vector<int64_t> running(batch);
+  std::iota(running.begin(), running.end(), 0);
+  for (int64_t slot = 0; slot < batch && prompts.group == 1; ++slot)
     cache.open(slot, keys + 1024);
+  for (int64_t first = 0; first < batch && prompts.group > 1; first += prompts.group) {
+    cache.open(first, keys), cache.advance(first, keys);
+    const KvPrefix prompt = cache.prefix(first);
+    cache.close(first);
+    for (int64_t slot = first; slot < std::min(batch, first + prompts.group); ++slot)
+      cache.open(slot, prompt, keys + 1024);
+    cache.release(prompt);
+  }
   for (int64_t layer = 0; layer < config.layers; ++layer)
     cache.k[layer].normal_(), cache.v[layer].normal_();
-  DecodeStep step(model, cache, slots, sampling);
+  DecodeStep step(model, cache, slots, sampling, prompts.shared);
+  const int64_t together = step.findSharedPrompts(running);
   step.active.narrow(0, 0, batch).fill_(1), step.kvLength.fill_(keys);
   step.tokens.random_(0, config.vocabSize);
   for (int i = 0; i < 20; ++i)
@@ -171,14 +194,15 @@ void measure(const GptOss &model, int64_t batch, int64_t slots, int64_t keys, co
                                   step.run();
                               }) /
                        50;
-  const double bound = bytesOfStep(model, batch, keys) / rate * 1e3;
+  const double bound = bytesOfStep(model, batch, keys, prompts.group) / rate * 1e3;
   fmt::print(
-      "batch {}, {} keys, {}: {:.3f} ms a step ({:.3f} ms waiting after each), {:.0f} tokens/s; bound {:.3f} ms, "
+      "batch {}, {} keys, {}{}: {:.3f} ms a step ({:.3f} ms waiting after each), {:.0f} tokens/s; bound {:.3f} ms, "
       "{:.1f}% of it; {} launches, {} capture\n",
       batch, keys,
       model.adapter && model.adapterEnabled ? fmt::format("adapter of rank {}", model.adapter->config().rank)
                                             : "no adapter",
-      steady, one, batch / steady * 1e3, bound, 100 * bound / steady, step.kernels().size(), step.captures());
+      prompts.group > 1 ? fmt::format(", groups of {}, {} slots attend together", prompts.group, together) : "", steady,
+      one, batch / steady * 1e3, bound, 100 * bound / steady, step.kernels().size(), step.captures());
   float sum = 0;
   for (const auto &[name, milliseconds] : step.timeKernels(20)) {
     sum += milliseconds;
@@ -200,6 +224,7 @@ int main(int argc, char **argv) {
   at::NoGradGuard guard;
   bool dense = false;
   int64_t rank = 0;
+  Prompts prompts;
   std::string nf4 = "none";
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
@@ -215,11 +240,14 @@ int main(int argc, char **argv) {
       sampling.topP = std::stod(argv[++i]);
     else if (std::strcmp(argv[i], "--adapter") == 0 && i + 1 < argc)
       rank = std::stol(argv[++i]);
+    else if (std::strcmp(argv[i], "--group") == 0 && i + 1 < argc)
+      prompts.group = std::stol(argv[++i]);
     else if (std::strcmp(argv[i], "--nf4") == 0 && i + 1 < argc)
       nf4 = argv[++i];
     else
       numbers.push_back(std::stol(argv[i]));
-  const int64_t keys = numbers.empty() ? 1024 : numbers[0];
+  if (!numbers.empty())
+    prompts.keys = numbers[0];
   std::vector<int64_t> batches(numbers.begin() + std::min<size_t>(1, numbers.size()), numbers.end());
   if (batches.empty())
     batches = {1, 8, 32};
@@ -235,11 +263,12 @@ int main(int argc, char **argv) {
         factor.normal_(0, 0.02);
     }
     for (int64_t batch : batches)
-      for (bool adapted : {false, true}) {
-        model->adapterEnabled = adapted;
-        if (!adapted || rank > 0)
-          measure(*model, batch, std::max(batch, slots), keys, sampling, rate);
-      }
+      for (bool adapted : {false, true})
+        for (bool shared : {false, true}) {
+          model->adapterEnabled = adapted, prompts.shared = shared;
+          if ((!adapted || rank > 0) && (!shared || prompts.group > 1))
+            measure(*model, batch, std::max(batch, slots), prompts, sampling, rate);
+        }
   } catch (const std::exception &error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -2,6 +2,7 @@
 // State of the slots, and the graph over the compiled step.
 #include "model/DecodeStep.h"
 #include "model/Rope.h"
+#include "model/SharedPages.h"
 #include "model/StepFactors.h"
 #include "model/StepInputs.h"
 #include <ATen/Functions.h>
@@ -38,13 +39,16 @@ float milliseconds(const StepGraph &graph, int repeats) {
 
 struct DecodeStep::Impl {
   at::Device device;
+  const KvCache &cache;
   std::vector<at::Tensor> kept; // weights that were converted, memory of the step
   StepFactors factors;
   std::shared_ptr<const Step> step;
   std::optional<StepGraph> graph;
   int64_t captures = 0;
+  at::Tensor sharedPrompts;         // the table on the device; undefined: none
+  std::vector<int32_t> sharedWords; // what it holds
 
-  explicit Impl(const GptOss &model) : device(model.device()), factors(model) {}
+  Impl(const GptOss &model, const KvCache &cache) : device(model.device()), cache(cache), factors(model) {}
 
   StepGraph capture(const std::vector<size_t> &launches) {
     Result<StepGraph> captured = StepGraph::capture([&](void *stream) -> Result<void> {
@@ -71,7 +75,8 @@ std::string DecodeStep::refusal(const GptOss &model, bool batchInvariant) {
   return unfitWeights(model);
 }
 
-DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling) {
+DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling,
+                       bool sharesPrompts) {
   if (const std::string why = refusal(model); !why.empty())
     throw std::runtime_error(why);
   if (slots < 1 || slots > cache.slots())
@@ -81,7 +86,7 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
   const c10::cuda::CUDAGuard guard(model.device());
   const Config &config = model.config();
   const auto options = at::TensorOptions().device(model.device());
-  impl = std::make_unique<Impl>(model);
+  impl = std::make_unique<Impl>(model, cache);
   tokens = at::zeros({slots}, options.dtype(at::kInt)), kvLength = at::zeros_like(tokens);
   active = at::zeros_like(tokens), drawn = at::zeros_like(tokens);
   sequence = at::zeros({slots}, options.dtype(at::kLong));
@@ -105,6 +110,12 @@ DecodeStep::DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots,
   }
   setup.sampling = {sampling.temperature,       sampling.topP, sampling.minP,
                     sampling.repetitionPenalty, sampling.topK, sampling.seed};
+  if (sharesPrompts && config.headDim <= kMostSharedHeadDim && config.headsQ / config.headsKv <= kMostSharedHeads) {
+    impl->sharedWords.resize(sharedPromptsWords(slots));
+    impl->sharedPrompts = at::zeros({sharedPromptsWords(slots)}, options.dtype(at::kInt));
+    setup.inputs["shared_prompts"].data = impl->sharedPrompts.data_ptr();
+    setup.sharedMask = kFullMaskNumber;
+  }
   const int64_t positions = cache.pageTable(0).size(1) * cache.pageSize();
   setup.capacity = {positions, positions};
   setup.mostKeys = {std::min(config.slidingWindow, positions), positions}; // sliding, full
@@ -130,6 +141,26 @@ void DecodeStep::run() {
     ++impl->captures;
   }
   check(impl->graph->replay(currentStream()));
+}
+
+int64_t DecodeStep::findSharedPrompts(const std::vector<int64_t> &running, int64_t leastSaved) {
+  if (!impl->sharedPrompts.defined())
+    return 0;
+  std::vector<const std::vector<int32_t> *> pages;
+  for (int64_t slot : running)
+    pages.push_back(&impl->cache.pages(slot));
+  const SharedPromptsLayout &layout = impl->step->sharedPrompts();
+  std::vector<int32_t> words =
+      sharedPromptsTable(groupByPages(running, pages, impl->cache.pageSize()), layout, leastSaved);
+  if (words != impl->sharedWords) {
+    impl->sharedPrompts.copy_(at::tensor(words, at::kInt).pin_memory(), /*non_blocking=*/true);
+    impl->sharedWords = std::move(words);
+  }
+  return sharingSlots(impl->sharedWords, layout);
+}
+
+int64_t DecodeStep::findSharedPrompts(const std::vector<int64_t> &running) {
+  return findSharedPrompts(running, kLeastSavedKeys);
 }
 
 void DecodeStep::refreshAdapter() {

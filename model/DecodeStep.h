@@ -25,8 +25,10 @@ public:
   /// it is now. Throws std::runtime_error with the refusal or with what compiling says. Captures nothing yet. What a
   /// slot computes depends on its own sequence, on `slots`, and on how many positions the cache has a sequence, by
   /// which attention is split; not on the other slots, but over dense experts on how many of these all slots take, by
-  /// which sums are cut.
-  DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling);
+  /// which sums are cut. `sharesPrompts`: for findSharedPrompts, where the model's heads have a kernel for it; what a
+  /// slot computes then depends, in the last bits, on which slots begin with the same pages.
+  DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling,
+             bool sharesPrompts = false);
   ~DecodeStep();
   DecodeStep(const DecodeStep &) = delete;
   DecodeStep &operator=(const DecodeStep &) = delete;
@@ -48,6 +50,11 @@ public:
   /// After the adapter's factors have changed, or it was switched on or off: copies what they are now, on the current
   /// stream. Nothing is captured again. Throws if the model has come to another adapter with other targets or rank.
   void refreshAdapter();
+  /// With `sharesPrompts`, before a step of other `running` slots than those of the last one, or of slots that have
+  /// been opened again: full layers then attend the pages that several of them begin with once for all, if that spares
+  /// at least `leastSaved` keys (see sharedPromptsTable). Nothing is captured again. Says for how many slots.
+  int64_t findSharedPrompts(const std::vector<int64_t> &running, int64_t leastSaved);
+  int64_t findSharedPrompts(const std::vector<int64_t> &running);
   /// How often a graph was captured, for tests: 1 after any number of steps.
   int64_t captures() const;
   /// The names of a step's kernels in the order of their launches.

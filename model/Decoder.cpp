@@ -96,9 +96,9 @@ std::string Decoder::kind(const GptOss &model, bool batchInvariant) {
 }
 
 std::unique_ptr<Decoder> Decoder::make(const GptOss &model, KvCache &cache, int64_t slots,
-                                       const SamplingOptions &sampling, bool batchInvariant) {
+                                       const SamplingOptions &sampling, bool batchInvariant, bool sharesPrompts) {
   if (DecodeStep::refusal(model, batchInvariant).empty())
-    return std::make_unique<StepDecoder>(model, cache, slots, sampling);
+    return std::make_unique<StepDecoder>(model, cache, slots, sampling, sharesPrompts && !batchInvariant);
   return std::make_unique<ForwardDecoder>(model, cache, slots, sampling, batchInvariant);
 }
 

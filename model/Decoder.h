@@ -46,9 +46,11 @@ public:
   static std::string kind(const GptOss &model, bool batchInvariant = false);
   /// The compiled step where it can run this model, else the forward pass. `cache` has at least `slots` slots; the
   /// first of them are the decoder's. `batchInvariant`: as GenerateOptions says, of which a
-  /// cache of the model's most positions is the other half.
+  /// cache of the model's most positions is the other half. `sharesPrompts`: slots may begin with the same pages, which
+  /// the step then attends once for all where that pays; never with `batchInvariant`.
   static std::unique_ptr<Decoder> make(const GptOss &model, KvCache &cache, int64_t slots,
-                                       const SamplingOptions &sampling, bool batchInvariant = false);
+                                       const SamplingOptions &sampling, bool batchInvariant = false,
+                                       bool sharesPrompts = false);
 };
 
 } // namespace maskjit

@@ -35,7 +35,9 @@ struct Generation {
 using TokenCallback = std::function<bool(size_t prompt, int64_t token, float logProb)>;
 
 /// Prompts are token ids, each not empty. Results in the order of prompts. A sequence's tokens depend on its own
-/// prompt, seed and number; a sequence that has stopped makes room for the next.
+/// prompt, seed and number; a sequence that has stopped makes room for the next. Equal prompts that follow each other
+/// are computed once, and sequences that continue a long one attend it together (on a GPU, not with batchInvariant), so
+/// that log-probabilities differ in the last bits from those of a sequence alone.
 std::vector<Generation> generate(const GptOss &model, const std::vector<std::vector<int64_t>> &prompts,
                                  const GenerateOptions &options, const TokenCallback &callback = {});
 

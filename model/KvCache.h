@@ -55,6 +55,8 @@ public:
   KvPrefix prefix(int64_t slot);
   void release(const KvPrefix &prefix);
 
+  /// The pages of full layers that the slot has, in the order of its tokens; none of an empty slot.
+  const std::vector<int32_t> &pages(int64_t slot) const { return full.pages[slot]; }
   int64_t held(int64_t slot) const { return slotStates[slot].length; } // keys written, as the host counts
   int64_t room(int64_t slot) const { return slotStates[slot].tokens; } // 0: the slot is empty
   int64_t atOnce(int64_t slot) const { return slotStates[slot].atOnce; }

@@ -73,7 +73,8 @@ Scheduler::Scheduler(const GptOss &model, const std::vector<std::vector<int64_t>
   sizes.slidingTokens = count * window + (2 * prefillRows + 1) * window + prefillRows * sizes.pageSize +
                         whole(std::min(longest * prefillRows, options.prefillTokens));
   cache = std::make_unique<KvCache>(model.config(), sizes, model.device(), model.dtype());
-  decoder = Decoder::make(model, *cache, slots.size(), options.sampling, options.batchInvariant);
+  decoder = Decoder::make(model, *cache, slots.size(), options.sampling, options.batchInvariant,
+                          distinct < int64_t(prompts.size()));
 }
 
 std::vector<Generation> Scheduler::run() {

@@ -6,8 +6,9 @@
 
 namespace maskjit {
 
-StepDecoder::StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling)
-    : cache(cache), compiled(model, cache, slots, sampling), active(slots, 0) {}
+StepDecoder::StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling,
+                         bool sharesPrompts)
+    : cache(cache), compiled(model, cache, slots, sampling, sharesPrompts), active(slots, 0) {}
 
 at::Tensor StepDecoder::toDevice(const at::Tensor &host) const {
   return host.pin_memory().to(compiled.tokens.device(), host.scalar_type(), /*non_blocking=*/true);
@@ -15,6 +16,7 @@ at::Tensor StepDecoder::toDevice(const at::Tensor &host) const {
 
 void StepDecoder::start(const Started &sequence) {
   const int64_t slot = sequence.slot;
+  changed = true;
   compiled.tokens[slot].fill_(sequence.token);
   compiled.kvLength[slot].fill_(sequence.length);
   compiled.sequence[slot].fill_(int64_t(sequence.number));
@@ -25,12 +27,15 @@ void StepDecoder::start(const Started &sequence) {
   compiled.seen[slot].zero_().index_fill_(0, toDevice(at::tensor(known, at::kLong)), 1);
 }
 
-void StepDecoder::stop(int64_t) {} // the next step leaves it out
+void StepDecoder::stop(int64_t) { changed = true; } // the next step leaves it out
 
 Drawn StepDecoder::step(const std::vector<int64_t> &slots) {
   std::vector<int32_t> now(active.size(), 0);
   for (int64_t slot : slots)
     now[slot] = 1;
+  if (changed || now != active)
+    compiled.findSharedPrompts(slots);
+  changed = false;
   if (now != active) {
     compiled.active.copy_(toDevice(at::tensor(now, at::kInt)), /*non_blocking=*/true);
     active = now;

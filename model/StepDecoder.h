@@ -9,7 +9,7 @@ namespace maskjit {
 class StepDecoder : public Decoder {
 public:
   /// DecodeStep::refusal is empty for these.
-  StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling);
+  StepDecoder(const GptOss &model, KvCache &cache, int64_t slots, const SamplingOptions &sampling, bool sharesPrompts);
 
   void start(const Started &sequence) override;
   void stop(int64_t slot) override;
@@ -22,6 +22,7 @@ private:
   KvCache &cache;
   DecodeStep compiled;
   std::vector<int32_t> active; // as the device has it
+  bool changed = false;        // slots have other sequences than at the last step
 };
 
 } // namespace maskjit

@@ -9,7 +9,7 @@
 namespace maskjit {
 namespace {
 
-enum { kSliding, kFull }; // numbers of the masks
+enum { kSliding, kFull = kFullMaskNumber }; // numbers of the masks
 
 Mask find(const char *name) {
   Result<Mask> mask = Mask::find(name);

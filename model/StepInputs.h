@@ -6,6 +6,8 @@
 
 namespace maskjit {
 
+/// Of the full layers' mask among those of stepSpecOf.
+inline constexpr int kFullMaskNumber = 1;
 /// The structure of `model` and how its experts are held; its masks are those of the attention layers.
 StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots);
 

@@ -31,6 +31,10 @@ template <class Arch, int kHeadDim, int kTileK, int kStages, int kWarps> Schedul
       fmt::format("{}, {}, {}, {}", kHeadDim, kTileK, kStages, kWarps));
 }
 
+template <class Arch, int kHeadDim, int kTileK, int kStages> Schedule decodeShared() {
+  return describe<DecodeShared<Arch, kHeadDim, kTileK, kStages>>(fmt::format("{}, {}, {}", kHeadDim, kTileK, kStages));
+}
+
 /// One row a head dim: the schedules of the four kernels.
 struct Row {
   int headDim;
@@ -84,6 +88,23 @@ Result<Schedule> choose(const KernelSpec &spec, Schedule Row::*phase) {
                   spec.headDim)};
 }
 } // namespace
+
+Result<Schedule> decodeSharedSchedule(const KernelSpec &spec) {
+  if (Result<Schedule> known = decodeSchedule(spec); !known)
+    return known.error();
+  const bool turing = spec.arch == "sm_75";
+  switch (spec.headDim) {
+  case 32:
+    return turing ? decodeShared<Sm75, 32, 64, 1>() : decodeShared<Sm80, 32, 64, 2>();
+  case 64:
+    return turing ? decodeShared<Sm75, 64, 64, 1>() : decodeShared<Sm80, 64, 64, 2>();
+  case 96:
+    return turing ? decodeShared<Sm75, 96, 32, 1>() : decodeShared<Sm80, 96, 32, 2>();
+  case 128:
+    return turing ? decodeShared<Sm75, 128, 32, 1>() : decodeShared<Sm80, 128, 32, 2>();
+  }
+  return Error{fmt::format("sequences attend a prefix together with head dim 32, 64, 96 or 128, not {}", spec.headDim)};
+}
 
 Result<Schedule> forwardSchedule(const KernelSpec &spec) { return choose(spec, &Row::forward); }
 Result<Schedule> decodeSchedule(const KernelSpec &spec) { return choose(spec, &Row::decode); }

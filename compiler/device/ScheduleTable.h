@@ -18,6 +18,8 @@ struct Schedule {
 /// the way out), fp32, a head dim or an architecture that is not in the table (with those that are).
 Result<Schedule> forwardSchedule(const KernelSpec &spec);
 Result<Schedule> decodeSchedule(const KernelSpec &spec);
+/// Of the keys that sequences share; beside decodeSchedule's in one launch.
+Result<Schedule> decodeSharedSchedule(const KernelSpec &spec);
 Result<Schedule> backwardDqSchedule(const KernelSpec &spec);
 Result<Schedule> backwardDkDvSchedule(const KernelSpec &spec);
 /// Hopper's own forward kernel, beside which forwardSchedule's stays needed: sm90_serves() in sm90_maps.h says for

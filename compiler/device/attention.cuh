@@ -26,6 +26,9 @@
 //   | backward_dq<BackwardDq<...>, T, kGroup, Mask>       | as forward, with its kTileQ                          |
 //   | backward_dkdv<BackwardDkDv<...>, T, kGroup, Mask>   | ceil(len_k / kTileK), heads_kv, batch                |
 //
+// attention_decode_shared takes the place of attention_decode where sequences share keys; its own grid stands beside
+// it.
+//
 // backward_row_stats comes first, the other three in any order. Entries with a schedule need kSharedBytes of dynamic
 // shared memory (above 48 KiB raise the function's limit) and kThreads threads; the others none, and threads as named.
 // Nothing may be launched with an empty grid. No entry uses atomics: results repeat bit for bit.

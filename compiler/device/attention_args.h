@@ -25,6 +25,14 @@ struct Tensor {
   long long batch_stride, head_stride, row_stride;
 };
 
+constexpr int kMostSharers = 16; // sequences that attend a prefix together
+constexpr int kSharedRows = 64;  // and at most so many of their heads of one key head
+/// The first keys of several sequences, where those lie in the same pages.
+struct SharedPrefix {
+  int keys, members;
+  int slots[kMostSharers];
+};
+
 /// One call of any phase. A phase leaves what it does not name unread; unused pointers may be null.
 struct AttentionArgs {
   // ---- every phase ----
@@ -46,6 +54,13 @@ struct AttentionArgs {
   int splits;
   float *split_out; // workspace [B, Hq, Sq, splits, D], 16-byte aligned
   float *split_lse; // workspace [B, Hq, Sq, splits]
+
+  // ---- decode of one query a sequence where sequences share prefixes: workspaces have shared_splits splits more ----
+  const int *shared_header;     // number of prefixes, parts that each is cut into; null: no sharing
+  const int *first_key;         // [B]: keys before it are a prefix's
+  const SharedPrefix *prefixes; // [number of prefixes]
+  int shared_splits;            // parts of a prefix at most; 0: no sharing
+  int shared_layers;            // of the grid, see attention_decode_shared
 
   // ---- backward (no pages) ----
   Tensor dout;           // [B, Hq, Sq, D]

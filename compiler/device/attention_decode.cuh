@@ -10,23 +10,26 @@
 
 namespace maskjit::device {
 
+/// Partial results of a row: its splits, and room for those of a prefix that it shares.
+__device__ inline int split_stride(const AttentionArgs &args) { return args.splits + args.shared_splits; }
+
+/// One split of a sequence's keys from `first_key` on.
 template <class S, class T, int kGroup, class Mask>
-__device__ void attention_decode(const AttentionArgs &args, const Param *params) {
+__device__ void attend_split(const AttentionArgs &args, const Param *params, int batch, int first_key) {
   using Arch = typename S::Arch;
   constexpr int kHeadDim = S::kHeadDim, kTileK = S::kTileK, kWarps = S::kWarps, kStages = S::kStages;
   constexpr int kKeyBytes = 2 * kHeadDim * kTileK, kPack = QueryTile<S, kGroup, Mask>::kPack;
   extern __shared__ __align__(128) char shared[];
-  start_dependents();
-  wait_for_earlier();
   const SharedTile<kHeadDim> q_tile = {shared_address(shared)};
   const int warp = warp_index(), lane = lane_index(), thread = threadIdx.x;
   const u32 ring = q_tile.base + 2 * kHeadDim * S::kTileQ + warp * kStages * 2 * kKeyBytes;
 
   const int row_tiles = (args.len_q * kPack + S::kTileQ - 1) / S::kTileQ;
-  const QueryTile<S, kGroup, Mask> at(args, blockIdx.y / row_tiles, blockIdx.y % row_tiles);
+  const QueryTile<S, kGroup, Mask> at(args, blockIdx.y / row_tiles, blockIdx.y % row_tiles, batch);
   const Mask mask = Mask::at(params, at.batch, at.head);
   const int keys_end = key_count(args, at.batch), split = blockIdx.x, splits = gridDim.x;
   KeyTiles<Mask, kTileK> tiles(mask, at.positions, keys_end);
+  tiles.keys.begin = max(tiles.keys.begin, first_key);
   {
     constexpr int kStep = kTileK * kWarps; // a block's share is whole steps of all its warps
     const int each = (max(tiles.keys.size(), 0) + splits - 1) / splits, share = (each + kStep - 1) / kStep * kStep;
@@ -135,7 +138,7 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
       for (int c = 0; c < 8; ++c)
         value[c] = fmaf(merge[(w * S::kTileQ + row) * kHeadDim + column + c], weight, value[c]);
     }
-    const bool last = splits == 1;
+    const bool last = split_stride(args) == 1;
     const float sink = last && args.sinks ? args.sinks[at.head + packed % kPack] : -kInfinity;
     const RowEnd end(top, sum, sink);
     const long long stats = at.stats(args, packed);
@@ -148,13 +151,21 @@ __device__ void attention_decode(const AttentionArgs &args, const Param *params)
       if (column == 0)
         args.lse[stats] = end.lse;
     } else {
-      float4 *const to = reinterpret_cast<float4 *>(args.split_out + (stats * splits + split) * kHeadDim + column);
+      float4 *const to =
+          reinterpret_cast<float4 *>(args.split_out + (stats * split_stride(args) + split) * kHeadDim + column);
       to[0] = {value[0] * end.factor, value[1] * end.factor, value[2] * end.factor, value[3] * end.factor};
       to[1] = {value[4] * end.factor, value[5] * end.factor, value[6] * end.factor, value[7] * end.factor};
       if (column == 0)
-        args.split_lse[stats * splits + split] = end.lse;
+        args.split_lse[stats * split_stride(args) + split] = end.lse;
     }
   }
+}
+
+template <class S, class T, int kGroup, class Mask>
+__device__ void attention_decode(const AttentionArgs &args, const Param *params) {
+  start_dependents();
+  wait_for_earlier();
+  attend_split<S, T, kGroup, Mask>(args, params, blockIdx.z, 0);
 }
 
 /// Joins the splits of each row, in order, and the sink: one warp a row.
@@ -164,9 +175,10 @@ template <class T, int kHeadDim> __device__ void attention_decode_merge(const At
   const long long row = static_cast<long long>(blockIdx.x) * kMergeRows + warp_index();
   if (row >= static_cast<long long>(args.batch) * args.heads_q * args.len_q)
     return;
-  const int lane = lane_index(), splits = args.splits, position = row % args.len_q;
+  const int lane = lane_index(), stride = split_stride(args), position = row % args.len_q;
   const int head = row / args.len_q % args.heads_q, batch = row / args.len_q / args.heads_q;
-  const float *const lse = args.split_lse + row * splits;
+  const int splits = args.splits + (args.shared_splits > 0 && args.first_key[batch] > 0 ? args.shared_header[1] : 0);
+  const float *const lse = args.split_lse + row * stride;
   float top = -kInfinity, sum = 0.f, value[kHeadDim / kWarp] = {};
   for (int i = lane; i < splits; i += kWarp)
     top = fmaxf(top, lse[i]);
@@ -184,7 +196,7 @@ template <class T, int kHeadDim> __device__ void attention_decode_merge(const At
       if (factor > 0.f) // a split without keys has written nothing
 #pragma unroll
         for (int c = 0; c < kHeadDim / kWarp; ++c)
-          value[c] = fmaf(args.split_out[(row * splits + first + i) * kHeadDim + c * kWarp + lane], factor, value[c]);
+          value[c] = fmaf(args.split_out[(row * stride + first + i) * kHeadDim + c * kWarp + lane], factor, value[c]);
     }
   }
 #pragma unroll

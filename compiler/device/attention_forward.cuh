@@ -15,8 +15,8 @@ template <class S, int kGroup, class Mask> struct QueryTile {
   static constexpr int kPack = Mask::kUsesHead ? 1 : kGroup;
   int batch, head, kv_head, rows, row; // first head, number of packed rows, first of the tile
   Range positions;
-  __device__ QueryTile(const AttentionArgs &args, int unit, int tile)
-      : batch(blockIdx.z), head(unit * kPack), kv_head(unit * kPack / kGroup), rows(args.len_q * kPack),
+  __device__ QueryTile(const AttentionArgs &args, int unit, int tile, int batch = blockIdx.z)
+      : batch(batch), head(unit * kPack), kv_head(unit * kPack / kGroup), rows(args.len_q * kPack),
         row(tile * S::kTileQ) {
     positions = {row / kPack, min(row + S::kTileQ, rows) / kPack};
     if (positions.end * kPack < min(row + S::kTileQ, rows))

@@ -75,6 +75,19 @@ template <class Arch_, int kHeadDim_, int kTileK_, int kStages_, int kWarps_> st
   static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && kStages >= 1);
 };
 
+/// Many queries of sequences that share keys: a ring that all warps read, each for 16 rows.
+template <class Arch_, int kHeadDim_, int kTileK_, int kStages_> struct DecodeShared {
+  using Arch = Arch_;
+  static constexpr const char *kName = "DecodeShared";
+  static constexpr int kHeadDim = kHeadDim_, kTileQ = 64, kTileK = kTileK_, kStages = kStages_, kWarps = kTileQ / 16;
+  static constexpr int kThreads = 32 * kWarps;
+  static constexpr int kSharedBytes = forward_shared_bytes(kHeadDim, kTileQ, kTileK, kStages);
+  // Blocks of the sequences' own keys run beside, by Decode: with few accumulators, and no copies that pass through
+  // registers, those hold four of either.
+  static constexpr int kBlocks = kHeadDim <= 64 && Arch::kAsyncCopy ? 4 : 2;
+  static_assert(kHeadDim % 32 == 0 && kTileK % 16 == 0 && kStages >= 1);
+};
+
 /// Gradients of queries: as Forward, with dO beside Q.
 template <class Arch_, int kHeadDim_, int kTileQ_, int kTileK_, int kStages_, int kWarps_> struct BackwardDq {
   using Arch = Arch_;

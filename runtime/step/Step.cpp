@@ -5,6 +5,7 @@
 #include "runtime/experts/Experts.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/step/FillArgs.h"
+#include "runtime/step/SharedDecode.h"
 #include <algorithm>
 #include <fmt/format.h>
 #include <numeric>
@@ -19,6 +20,8 @@ using KernelPtr = std::shared_ptr<const LoadedKernel>;
 constexpr int64_t kBlocksPerProcessor = 2; // attention fills the GPU about this often
 constexpr int64_t kLeastSplitKeys = 128;   // below it merging costs more than the keys
 constexpr int64_t kMostSplits = 128;
+constexpr int64_t kSharedBlocksPerProcessor = 3; // the same of what attends prefixes
+constexpr int64_t kLeastSharedSplits = 4, kMostSharedSplits = 32, kSharedSplitsOfSlots = 512; // a prefix, all slots
 constexpr int64_t kFetchingBlocks = 16;  // of a kernel that fetches ahead: they only ask
 constexpr int64_t kLeastSampleParts = 4; // fewer blocks a row read it too slowly, however many rows there are
 
@@ -61,6 +64,8 @@ struct Step::Impl {
   cuda::Target target;
   std::vector<void *> memories;
   std::vector<Prepared> launches;
+  SharedPromptsLayout shared;
+  void *sharedWorkspace = nullptr; // partial results, of one layer after the other
 
   StepMemory memory() const {
     return {program, setup.inputs, memories, setup.sampling, static_cast<int>(setup.spec.slots)};
@@ -132,6 +137,18 @@ struct Step::Impl {
     return {std::min<int64_t>(tiles, device.multiprocessors), ceilDiv(slots, launch.sizes.at("rows").front()), 1};
   }
 
+  /// Layers of the grid that attend prefixes, before those of the sequences' own keys.
+  void addSharing(Prepared &attention) {
+    const StepSpec &spec = setup.spec;
+    Grid &grid = attention.grid;
+    const int64_t layers = ceilDiv(kSharedBlocksPerProcessor * device.multiprocessors, grid.x * grid.y);
+    shared = {spec.slots, spec.headsKv, spec.headsQ / spec.headsKv, layers * grid.x * grid.y,
+              std::clamp(kSharedSplitsOfSlots / spec.slots, kLeastSharedSplits, kMostSharedSplits)};
+    bindSharedPrompts(attention.attention, setup.inputs.at("shared_prompts").data, shared);
+    attention.attention.shared_layers = static_cast<int>(layers);
+    grid.z += layers;
+  }
+
   /// One kernel, or two where keys are split.
   Result<void> addAttention(const StepLaunch &launch) {
     const StepSpec &spec = setup.spec;
@@ -142,7 +159,11 @@ struct Step::Impl {
     kernelSpec.dtype = spec.dtype;
     kernelSpec.headDim = static_cast<int>(spec.headDim);
     kernelSpec.headsPerKeyHead = static_cast<int>(spec.headsQ / spec.headsKv);
-    Result<KernelPtr> kernel = LoadedKernel::find(spec.masks[mask], kernelSpec, device);
+    kernelSpec.arch = target.arch;
+    const bool shares = static_cast<int>(mask) == setup.sharedMask;
+    Result<KernelPtr> kernel =
+        shares ? LoadedKernel::find(sharedDecodeRequest(spec.masks[mask], kernelSpec), target.kind, device)
+               : LoadedKernel::find(spec.masks[mask], kernelSpec, device);
     if (!kernel)
       return kernel.error();
     Prepared prepared;
@@ -189,16 +210,22 @@ struct Step::Impl {
         std::clamp<int64_t>(std::min(wanted, setup.mostKeys[mask] / kLeastSplitKeys), 1, kMostSplits);
     a.splits = static_cast<int>(splits);
     prepared.grid = {splits, heads * rowTiles, spec.slots};
-    const int64_t rows = spec.slots * spec.headsQ;
-    if (splits > 1) {
-      Result<void *> workspace = allocate(static_cast<size_t>(rows * splits * (dim + 1)) * sizeof(float));
+    if (shares)
+      addSharing(prepared);
+    const int64_t rows = spec.slots * spec.headsQ, parts = splits + a.shared_splits;
+    if (parts > 1) {
+      const bool made = shares && sharedWorkspace;
+      Result<void *> workspace = made ? Result<void *>(sharedWorkspace)
+                                      : allocate(static_cast<size_t>(rows * parts * (dim + 1)) * sizeof(float));
       if (!workspace)
         return workspace.error();
+      if (shares)
+        sharedWorkspace = *workspace;
       a.split_out = static_cast<float *>(*workspace);
-      a.split_lse = a.split_out + rows * splits * dim;
+      a.split_lse = a.split_out + rows * parts * dim;
     }
     launches.push_back(prepared);
-    if (splits > 1) {
+    if (parts > 1) {
       prepared.name += "_merge";
       prepared.entry = 1;
       prepared.grid = {ceilDiv(rows, device::kMergeRows), 1, 1};
@@ -332,6 +359,7 @@ std::vector<std::string> Step::kernels() const {
   return names;
 }
 
+const SharedPromptsLayout &Step::sharedPrompts() const { return impl->shared; }
 const StepSpec &Step::spec() const { return impl->setup.spec; }
 
 } // namespace maskjit

@@ -2,6 +2,7 @@
 // A compiled decode step over the caller's memory: its launches, and the graph that replays them.
 #pragma once
 #include "compiler/Step.h"
+#include "runtime/step/SharedPrompts.h"
 #include <functional>
 
 namespace maskjit {
@@ -25,6 +26,9 @@ struct StepSetup {
   StepSpec spec; // its architecture is filled in from the device
   StepInputs inputs;
   StepSampling sampling;
+  /// The mask under whose layers sequences attend shared prefixes together, as the table of sharedPromptsWords words in
+  /// the input "shared_prompts" says; -1: none do.
+  int sharedMask = -1;
   std::vector<int64_t> mostKeys;                // of each mask: the most that one query attends
   std::vector<int64_t> capacity;                // of each mask: positions that a sequence's page table covers
   std::function<void *(size_t bytes)> allocate; // device memory that lives as long as the step; zeros
@@ -42,6 +46,8 @@ public:
   Result<void> launch(size_t index, void *stream) const;
   /// Names of the kernels, in the order of their launches.
   std::vector<std::string> kernels() const;
+  /// For sharedPromptsTable, if there is a sharedMask.
+  const SharedPromptsLayout &sharedPrompts() const;
   /// IR of the fused step.
   const StepSpec &spec() const;
 

@@ -87,11 +87,12 @@ public:
         return printed.error();
     MaskStruct result;
     result.usesHead = usesHead;
+    result.intervals = find(".row") != nullptr, result.scores = find(".score") != nullptr;
     result.params = predicate.getParamsAttr() ? predicate.getParamsAttr().size() : 0;
     result.text =
         title() + "struct Mask {\n" +
         fmt::format("  static constexpr bool kIntervals = {}, kColumnIntervals = {}, kUsesHead = {}, kHasScore = {};\n",
-                    find(".row") != nullptr, find(".column") != nullptr, usesHead, find(".score") != nullptr) +
+                    result.intervals, find(".column") != nullptr, usesHead, result.scores) +
         members() + functions + "};\n";
     return result;
   }

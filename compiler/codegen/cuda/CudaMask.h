@@ -8,9 +8,11 @@
 namespace maskjit::cuda {
 
 struct MaskStruct {
-  std::string text;      // from `struct Mask {` to `};`, with a line that names the mask and where it was written
-  bool usesHead = false; // Mask::kUsesHead: a launcher sizes its grid by it
-  size_t params = 0;     // declared ones, read or not
+  std::string text;       // from `struct Mask {` to `};`, with a line that names the mask and where it was written
+  bool usesHead = false;  // Mask::kUsesHead: a launcher sizes its grid by it
+  bool intervals = false; // Mask::kIntervals
+  bool scores = false;    // Mask::kHasScore
+  size_t params = 0;      // declared ones, read or not
 };
 
 /// Of the mask `name` in `module`; what is not derived there gets the answer that is always right.
