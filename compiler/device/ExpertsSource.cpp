@@ -12,7 +12,9 @@ static std::string includesOf(const ExpertsSpec &spec, const ExpertsSchedule &sc
     return "#include \"experts_gradient.cuh\"\n";
   if (schedule.single)
     return spec.format == WeightFormat::Dense ? "#include \"experts_dense.cuh\"\n" : "#include \"experts_rows.cuh\"\n";
-  const char *product = schedule.family == "Sm90" ? "experts_product_sm90.cuh" : "experts_product.cuh";
+  const char *product = spec.rows == device::kExpertsFewClass ? "experts_product_few.cuh"
+                        : schedule.family == "Sm90"           ? "experts_product_sm90.cuh"
+                                                              : "experts_product.cuh";
   if (spec.kind == ExpertsKind::Linear)
     return fmt::format("#include \"{}\"\n#include \"experts_linear.cuh\"\n", product);
   return fmt::format("#include \"{}\"\n#include \"experts_grouped.cuh\"\n#include \"experts_route.cuh\"\n", product);

@@ -10,6 +10,8 @@
 namespace maskjit {
 namespace {
 
+using device::kExpertsFewClass;
+
 bool hopper(const ExpertsSpec &spec) { return spec.arch == "sm_90a" && spec.dtype == DType::BF16; }
 
 /// Stages that the columns of both products are a multiple of; 0 if neither 5 nor 3 fits.
@@ -88,16 +90,34 @@ ExpertsSchedule singleLaunch(const ExpertsSpec &spec) {
           slots * device::experts_rows_slot_bytes(spec.hidden, spec.intermediate)};
 }
 
+/// Hopper, few tokens an expert: 24 warps a multiprocessor, each with four steps of its rows under way.
+constexpr int kFewWarps = 8, kFewAhead = 4, kFewBlocks = 3;
+bool fewFits(const ExpertsSpec &spec) {
+  const int columns = 128 * kFewAhead, rows = 16 * kFewWarps, tokens = device::experts_tile_tokens(kExpertsFewClass);
+  return spec.kind == ExpertsKind::Layer && hopper(spec) && spec.hidden >= columns && spec.intermediate >= columns &&
+         spec.hidden % 64 == 0 &&
+         kFewBlocks * device::experts_few_shared_bytes(rows, tokens, columnsOf(spec)) <= device::Sm90::kSharedLimit;
+}
+ExpertsSchedule fewTokens(const ExpertsSpec &spec) {
+  const int tokens = device::experts_tile_tokens(spec.rows), rows = 16 * kFewWarps;
+  return {fmt::format("ExpertsFewSm90<Shape, {}, {}, {}, {}>", tokens, kFewWarps, kFewAhead, kFewBlocks),
+          "Sm90",
+          false,
+          tokens,
+          rows,
+          kFewAhead,
+          kFewWarps,
+          32 * kFewWarps,
+          device::experts_few_shared_bytes(rows, tokens, columnsOf(spec))};
+}
+
 ExpertsSchedule wgmma(const ExpertsSpec &spec) {
   const bool wide = spec.rows >= 136; // fills its registers; three stages leave room for a second block
   const int stages = wide ? stagesFor(spec, {3, 5}) : stagesFor(spec, {5, 3});
   // Few tokens: many small blocks, so that some decode while others wait. More: a token's features serve more rows.
   const int warpgroups = spec.rows <= 24 ? 1 : 2, rows = 64 * warpgroups;
   const int shared = device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec));
-  const int registers = spec.rows <= 16   ? 8
-                        : spec.rows <= 24 ? 7
-                        : spec.rows <= 48 ? 3
-                                          : 2; // blocks that their registers leave room for
+  const int registers = spec.rows <= 24 ? 7 : spec.rows <= 48 ? 3 : 2; // blocks that their registers leave room for
   const int blocks = std::clamp(device::Sm90::kSharedLimit / shared, 1, registers);
   return {fmt::format("ExpertsGroupedSm90<Shape, {}, {}, {}, {}>", spec.rows, warpgroups, stages, blocks),
           "Sm90",
@@ -141,17 +161,24 @@ ExpertsSchedule gradient(const ExpertsSpec &spec) {
           device::experts_gradient_shared_bytes(spec.rows, warps, stages)};
 }
 
-/// What a tile costs, against others: one part for its weights, one for its tokens, both as an H100 gave them.
-double tileCost(int tokens) { return 60 + 0.65 * tokens; }
-
-/// What an expert's tiles of at most `tile` tokens cost, the expert's tokens being spread about `mean` by its root.
-double expertCost(double mean, int tile) {
+/// What an expert with `count` tokens costs, against others: one part for weights, one for tokens, both as an H100 gave
+/// them. Tiles of class 12 wait for memory alone, and the second finds its weights in the L2 cache.
+double expertCost(double count, int rowClass) {
+  const int tile = device::experts_tile_tokens(rowClass);
+  const double tiles = std::ceil(count / tile);
+  if (rowClass == kExpertsFewClass)
+    return 61 + 14 * (tiles - 1);
+  int width = tile;
+  while (device::experts_narrow_tokens(width) < width && count / tiles <= device::experts_narrow_tokens(width))
+    width = device::experts_narrow_tokens(width);
+  return tiles * (60 + 0.65 * width);
+}
+/// The same with the expert's tokens spread about `mean` by its root.
+double meanCost(double mean, int rowClass) {
   double sum = 0, weights = 0;
-  const int narrow = device::experts_narrow_tokens(tile);
   for (double z = -2; z <= 2; z += 0.25) {
-    const double count = std::max(1., mean + z * std::sqrt(mean)), weight = std::exp(-z * z / 2);
-    const double tiles = std::ceil(count / tile);
-    sum += weight * tiles * tileCost(count / tiles <= narrow ? narrow : tile);
+    const double weight = std::exp(-z * z / 2);
+    sum += weight * expertCost(std::max(1., mean + z * std::sqrt(mean)), rowClass);
     weights += weight;
   }
   return sum / weights;
@@ -167,7 +194,9 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
   std::vector<int> classes;
   if (singleFits(spec))
     classes = {4, 8};
-  for (int tile : wgmmaFits(spec) ? std::vector<int>{16, 24, 48, 96, 144} : std::vector<int>{16, 32, 64})
+  if (fewFits(spec))
+    classes.push_back(kExpertsFewClass);
+  for (int tile : wgmmaFits(spec) ? std::vector<int>{24, 48, 96, 144} : std::vector<int>{16, 32, 64})
     classes.push_back(tile);
   return classes;
 }
@@ -187,7 +216,7 @@ Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts
         return rows;
       continue;
     }
-    const double cost = expertCost(mean, rows);
+    const double cost = meanCost(mean, rows);
     if (!best || cost < least)
       best = rows, least = cost;
   }
@@ -205,7 +234,11 @@ Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec) {
     return gradient(spec);
   if (dense(spec))
     return denseLaunch(spec);
-  return spec.rows <= 8 ? singleLaunch(spec) : wgmmaFits(spec) ? wgmma(spec) : portable(spec);
+  if (spec.rows <= 8)
+    return singleLaunch(spec);
+  if (spec.rows == kExpertsFewClass)
+    return fewTokens(spec);
+  return wgmmaFits(spec) ? wgmma(spec) : portable(spec);
 }
 
 } // namespace maskjit

@@ -34,17 +34,20 @@ __device__ void write_rows(u32 from, int tokens, int pieces, int row_bytes, Row 
   }
 }
 
-/// Calls `work` with the schedule that is just wide enough for the block's tile; a block without a tile does nothing.
+/// Calls `work` with the narrowest schedule that holds the tile.
+template <class S, class Work> __device__ void with_narrowest(const ExpertTile &tile, Work work) {
+  if constexpr (S::kNarrow)
+    if (tile.count <= S::Narrow::kTokens)
+      return with_narrowest<typename S::Narrow>(tile, work);
+  work(S(), tile);
+}
+/// The same for the block's tile; a block without one does nothing.
 template <class S, class Work> __device__ void with_tile(const ExpertPlan *plan, Work work) {
   start_dependents();
   wait_for_earlier();
   if (static_cast<int>(blockIdx.y) >= plan->tiles)
     return;
-  const ExpertTile tile = plan->tile[blockIdx.y];
-  if constexpr (S::kNarrow)
-    if (tile.count <= S::Narrow::kTokens)
-      return work(typename S::Narrow(), tile);
-  work(S(), tile);
+  with_narrowest<S>(plan->tile[blockIdx.y], work);
 }
 
 template <class S, class T> __device__ void gate_up_tile(const ExpertsArgs &a, const ExpertTile &tile) {

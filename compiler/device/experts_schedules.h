@@ -73,6 +73,10 @@ constexpr long long experts_dense_share_bytes(int blocks) { return 2LL * blocks 
 constexpr int kRouteThreads = 1024, kCombineThreads = 256, kLowThreads = 512;
 constexpr int kStepK = 64; // features a stage
 
+/// Classes of more than 8 are named by the tokens of a tile. But for this one: 8 is the class of a single launch.
+constexpr int kExpertsFewClass = 12;
+constexpr int experts_tile_tokens(int row_class) { return row_class == kExpertsFewClass ? 8 : row_class; }
+
 /// Weight rows lie in registers as A, tokens in shared memory as B. A warp owns kRowTiles times 16 weight rows.
 constexpr int experts_grouped_shared_bytes(int rows, int tokens, int stages, int columns) {
   const int stage = tokens * kStepK * 2 + rows * kStepK / 2;
@@ -90,8 +94,27 @@ template <class Arch_, class Shape_, int kTokens_, int kRowTiles_, int kWarps_, 
   static_assert(kTokens % 8 == 0 && kStages >= 2);
 };
 
-/// Tokens of the narrower product that a kernel with tiles of `tokens` has beside its own; `tokens`: it has none.
-constexpr int experts_narrow_tokens(int tokens) { return tokens == 144 ? 136 : tokens; }
+/// Tokens of the next narrower product that a kernel with a product of `tokens` has beside it; `tokens`: it has none.
+constexpr int experts_narrow_tokens(int tokens) {
+  switch (tokens) {
+  case 144:
+    return 136;
+  case 136:
+    return 128;
+  case 96:
+    return 80;
+  case 80:
+    return 64;
+  case 48:
+    return 32;
+  case 24:
+    return 16;
+  case 16:
+    return 8;
+  default:
+    return tokens;
+  }
+}
 
 /// Hopper: a warpgroup owns 64 weight rows.
 struct Sm90 {
@@ -103,7 +126,7 @@ template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_, int kBlock
   using Arch = Sm90;
   using Shape = Shape_;
   static constexpr int kTokens = kTokens_, kRowTiles = 1, kStages = kStages_, kBlocks = kBlocks_;
-  /// A tile that has room for 8 tokens less is computed by a product of that width.
+  /// A tile with so few tokens that a narrower product holds them is computed by that one.
   static constexpr bool kNarrow = experts_narrow_tokens(kTokens) < kTokens;
   using Narrow = ExpertsGroupedSm90<Shape_, experts_narrow_tokens(kTokens_), kWarpgroups_, kStages_, kBlocks_>;
   static constexpr int kWarps = 4 * kWarpgroups_, kThreads = 32 * kWarps, kRows = 16 * kWarps;
@@ -111,6 +134,26 @@ template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_, int kBlock
   static constexpr int kSharedBytes = experts_grouped_shared_bytes(kRows, kTokens, kStages, kColumns);
   static_assert(Shape::kHidden % (kStages * kStepK) == 0 && Shape::kIntermediate % (kStages * kStepK) == 0,
                 "a round of the loop is one turn of the ring");
+};
+
+/// Hopper, tiles of 8 tokens: shared memory holds all of a token's features, in lines of two blocks of 32 weights, and
+/// the scales of the tile's rows.
+constexpr int experts_few_row_bytes(int columns) { return ceil_div(columns, 64) * 128; }
+constexpr int experts_few_shared_bytes(int rows, int tokens, int columns) {
+  return tokens * experts_few_row_bytes(columns) + rows * ceil_div(columns, 32) + 1024 + 16; // alignment of both
+}
+/// kAhead steps of 128 features are under way.
+template <class Shape_, int kTokens_, int kWarps_, int kAhead_, int kBlocks_> struct ExpertsFewSm90 {
+  using Arch = Sm90;
+  using Shape = Shape_;
+  static constexpr int kTokens = kTokens_, kRowTiles = 1, kWarps = kWarps_, kAhead = kAhead_, kBlocks = kBlocks_;
+  static constexpr bool kNarrow = false;
+  static constexpr int kThreads = 32 * kWarps, kRows = 16 * kWarps;
+  static constexpr int kColumns = Shape::kHidden > Shape::kIntermediate ? Shape::kHidden : Shape::kIntermediate;
+  static constexpr int kSharedBytes = experts_few_shared_bytes(kRows, kTokens, kColumns);
+  static_assert(kTokens % 8 == 0);
+  static_assert(kWarps % 4 == 0, "four warps have the gates and ups of 32 features");
+  static_assert(Shape::kHidden >= 128 * kAhead && Shape::kIntermediate >= 128 * kAhead);
 };
 
 // ---- the gradient of a product: a sum over the matrix's rows, 64 a stage; a warp owns 64 columns ----

@@ -1,121 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // d[64 x 8 N] += A[64 x 16] B[16 x 8 N] for one warpgroup, bf16 in, fp32 out, A in registers, B K-major in shared
-// memory: one function a width, because inline assembly cannot loop over its operands. d[j] is the lane's part of
-// columns 8j .. 8j + 7, as mma of instructions.cuh leaves it. Issue between mma_fence and mma_commit.
+// memory. d[j] is the lane's part of columns 8j .. 8j + 7, as mma of instructions.cuh leaves it. Issue between
+// mma_fence and mma_commit.
+//
+// Inline assembly cannot loop over its operands: NAMES and SUMS spell those of j < N, each from the ones before.
 #pragma once
 #include "hopper.cuh"
 
 namespace maskjit::device {
 
-__device__ inline void mma_wide(float (&d)[2][4], const u32 (&a)[4], u64 b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, %12, 1, 1, 1, 0;"
-               : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-                 "+f"(d[1][2]), "+f"(d[1][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
+#define MASKJIT_SUM(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define MASKJIT_NAMES_1 "%0, %1, %2, %3"
+#define MASKJIT_SUMS_1 MASKJIT_SUM(0)
+#define MASKJIT_NAMES_2 MASKJIT_NAMES_1 ", %4, %5, %6, %7"
+#define MASKJIT_SUMS_2 MASKJIT_SUMS_1, MASKJIT_SUM(1)
+#define MASKJIT_NAMES_3 MASKJIT_NAMES_2 ", %8, %9, %10, %11"
+#define MASKJIT_SUMS_3 MASKJIT_SUMS_2, MASKJIT_SUM(2)
+#define MASKJIT_NAMES_4 MASKJIT_NAMES_3 ", %12, %13, %14, %15"
+#define MASKJIT_SUMS_4 MASKJIT_SUMS_3, MASKJIT_SUM(3)
+#define MASKJIT_NAMES_5 MASKJIT_NAMES_4 ", %16, %17, %18, %19"
+#define MASKJIT_SUMS_5 MASKJIT_SUMS_4, MASKJIT_SUM(4)
+#define MASKJIT_NAMES_6 MASKJIT_NAMES_5 ", %20, %21, %22, %23"
+#define MASKJIT_SUMS_6 MASKJIT_SUMS_5, MASKJIT_SUM(5)
+#define MASKJIT_NAMES_7 MASKJIT_NAMES_6 ", %24, %25, %26, %27"
+#define MASKJIT_SUMS_7 MASKJIT_SUMS_6, MASKJIT_SUM(6)
+#define MASKJIT_NAMES_8 MASKJIT_NAMES_7 ", %28, %29, %30, %31"
+#define MASKJIT_SUMS_8 MASKJIT_SUMS_7, MASKJIT_SUM(7)
+#define MASKJIT_NAMES_9 MASKJIT_NAMES_8 ", %32, %33, %34, %35"
+#define MASKJIT_SUMS_9 MASKJIT_SUMS_8, MASKJIT_SUM(8)
+#define MASKJIT_NAMES_10 MASKJIT_NAMES_9 ", %36, %37, %38, %39"
+#define MASKJIT_SUMS_10 MASKJIT_SUMS_9, MASKJIT_SUM(9)
+#define MASKJIT_NAMES_11 MASKJIT_NAMES_10 ", %40, %41, %42, %43"
+#define MASKJIT_SUMS_11 MASKJIT_SUMS_10, MASKJIT_SUM(10)
+#define MASKJIT_NAMES_12 MASKJIT_NAMES_11 ", %44, %45, %46, %47"
+#define MASKJIT_SUMS_12 MASKJIT_SUMS_11, MASKJIT_SUM(11)
+#define MASKJIT_NAMES_13 MASKJIT_NAMES_12 ", %48, %49, %50, %51"
+#define MASKJIT_SUMS_13 MASKJIT_SUMS_12, MASKJIT_SUM(12)
+#define MASKJIT_NAMES_14 MASKJIT_NAMES_13 ", %52, %53, %54, %55"
+#define MASKJIT_SUMS_14 MASKJIT_SUMS_13, MASKJIT_SUM(13)
+#define MASKJIT_NAMES_15 MASKJIT_NAMES_14 ", %56, %57, %58, %59"
+#define MASKJIT_SUMS_15 MASKJIT_SUMS_14, MASKJIT_SUM(14)
+#define MASKJIT_NAMES_16 MASKJIT_NAMES_15 ", %60, %61, %62, %63"
+#define MASKJIT_SUMS_16 MASKJIT_SUMS_15, MASKJIT_SUM(15)
+#define MASKJIT_NAMES_17 MASKJIT_NAMES_16 ", %64, %65, %66, %67"
+#define MASKJIT_SUMS_17 MASKJIT_SUMS_16, MASKJIT_SUM(16)
+#define MASKJIT_NAMES_18 MASKJIT_NAMES_17 ", %68, %69, %70, %71"
+#define MASKJIT_SUMS_18 MASKJIT_SUMS_17, MASKJIT_SUM(17)
 
-__device__ inline void mma_wide(float (&d)[3][4], const u32 (&a)[4], u64 b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n24k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11}, {%12, %13, %14, %15}, %16, 1, 1, 1, 0;"
-               : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-                 "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
+/// The product of N times 8 columns; NEXT: the names of A's four registers and of B's descriptor.
+#define MASKJIT_MMA_WIDE(N, COLUMNS, A, B)                                                                             \
+  __device__ inline void mma_wide(float (&d)[N][4], const u32(&a)[4], u64 b) {                                         \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32.bf16.bf16 {" MASKJIT_NAMES_##N "}, {" A "}, " B \
+                                                                                                      ", 1, 1, 1, 0;"  \
+                 : MASKJIT_SUMS_##N                                                                                    \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                                \
+  }
 
-__device__ inline void mma_wide(float (&d)[6][4], const u32 (&a)[4], u64 b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n48k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23}, {%24, %25, %26, %27}, %28, 1, 1, 1, 0;"
-               : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-                 "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
-                 "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
-                 "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
+MASKJIT_MMA_WIDE(1, 8, "%4, %5, %6, %7", "%8")
+MASKJIT_MMA_WIDE(2, 16, "%8, %9, %10, %11", "%12")
+MASKJIT_MMA_WIDE(3, 24, "%12, %13, %14, %15", "%16")
+MASKJIT_MMA_WIDE(4, 32, "%16, %17, %18, %19", "%20")
+MASKJIT_MMA_WIDE(5, 40, "%20, %21, %22, %23", "%24")
+MASKJIT_MMA_WIDE(6, 48, "%24, %25, %26, %27", "%28")
+MASKJIT_MMA_WIDE(8, 64, "%32, %33, %34, %35", "%36")
+MASKJIT_MMA_WIDE(10, 80, "%40, %41, %42, %43", "%44")
+MASKJIT_MMA_WIDE(12, 96, "%48, %49, %50, %51", "%52")
+MASKJIT_MMA_WIDE(14, 112, "%56, %57, %58, %59", "%60")
+MASKJIT_MMA_WIDE(15, 120, "%60, %61, %62, %63", "%64")
+MASKJIT_MMA_WIDE(16, 128, "%64, %65, %66, %67", "%68")
+MASKJIT_MMA_WIDE(17, 136, "%68, %69, %70, %71", "%72")
+MASKJIT_MMA_WIDE(18, 144, "%72, %73, %74, %75", "%76")
 
-__device__ inline void mma_wide(float (&d)[12][4], const u32 (&a)[4], u64 b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n96k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}, {%48, %49, %50, %51}, "
-               "%52, 1, 1, 1, 0;"
-               : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-                 "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
-                 "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
-                 "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
-                 "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),
-                 "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]),
-                 "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]),
-                 "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
-
-__device__ inline void mma_wide(float (&d)[17][4], const u32 (&a)[4], u64 b) {
-  asm volatile(
-      "wgmma.mma_async.sync.aligned.m64n136k16.f32.bf16.bf16 {"
-      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
-      "%64, %65, %66, %67}, {%68, %69, %70, %71}, %72, 1, 1, 1, 0;"
-      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
-        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
-        "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]),
-        "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
-        "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]),
-        "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]),
-        "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]),
-        "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]),
-        "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]),
-        "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
-
-__device__ inline void mma_wide(float (&d)[18][4], const u32 (&a)[4], u64 b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n144k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
-               "%64, %65, %66, %67, %68, %69, %70, %71}, {%72, %73, %74, %75}, %76, 1, 1, 1, 0;"
-               : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-                 "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
-                 "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
-                 "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
-                 "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),
-                 "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]),
-                 "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]),
-                 "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]),
-                 "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]),
-                 "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]),
-                 "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]),
-                 "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
-
-__device__ inline void mma_wide(float (&d)[22][4], const u32 (&a)[4], u64 b) {
-  asm volatile(
-      "wgmma.mma_async.sync.aligned.m64n176k16.f32.bf16.bf16 {"
-      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, "
-      "%24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "
-      "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, "
-      "%68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87}, {%88, %89, "
-      "%90, %91}, %92, 1, 1, 1, 0;"
-      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
-        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
-        "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]),
-        "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
-        "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]),
-        "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]),
-        "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]),
-        "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]),
-        "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]),
-        "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]),
-        "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]),
-        "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]),
-        "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
+#undef MASKJIT_MMA_WIDE
+#undef MASKJIT_SUM
 
 } // namespace maskjit::device

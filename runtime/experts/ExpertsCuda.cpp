@@ -96,7 +96,8 @@ struct Parts {
     if (choice.dense())
       shares = workspace.take(device::experts_dense_share_bytes(static_cast<int>(choice.device.multiprocessors)));
     if (!choice.single()) {
-      tiles = device::experts_tiles(static_cast<int>(pairs), static_cast<int>(call.experts), choice.spec.rows);
+      tiles = device::experts_tiles(static_cast<int>(pairs), static_cast<int>(call.experts),
+                                    device::experts_tile_tokens(choice.spec.rows));
       plan = workspace.take(device::experts_plan_bytes(static_cast<int>(tiles)));
       sorted = workspace.take(pairs * static_cast<int64_t>(sizeof(int)));
       xPairs = workspace.take(call.tokens * call.hidden * kElement);

@@ -23,7 +23,8 @@ TEST(ExpertsClasses, FollowTheTokensOfAnExpert) {
   auto rows = [](const char *arch, int64_t tokens) { return *expertsRows(spec(arch), tokens, 32); };
   EXPECT_EQ(rows("sm_90a", 1), 4);
   EXPECT_EQ(rows("sm_90a", 5), 8);
-  EXPECT_EQ(rows("sm_90a", 9), 16);
+  EXPECT_EQ(rows("sm_90a", 9), 12);
+  EXPECT_EQ(rows("sm_90a", 100), 24);
   EXPECT_EQ(rows("sm_90a", 256), 48);
   EXPECT_EQ(rows("sm_90a", 512), 96);
   EXPECT_EQ(rows("sm_90a", 1024), 144);
@@ -33,7 +34,7 @@ TEST(ExpertsClasses, FollowTheTokensOfAnExpert) {
 }
 
 TEST(ExpertsClasses, AreWhatTheSizesAllow) {
-  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 16, 24, 48, 96, 144));
+  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 12, 24, 48, 96, 144));
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 64)), ElementsAre(4, 8, 16, 32, 64))
       << "no turn of the ring fits";
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 32)), ElementsAre(16, 32, 64)) << "8 rows of scales are 8 bytes";
@@ -61,11 +62,11 @@ TEST(ExpertsClasses, RefuseWhatHasNoKernel) {
 }
 
 TEST(ExpertsKey, IsTheStructure) {
-  const std::string key = *cudaKey(spec("sm_90a", 16));
-  EXPECT_EQ(emitCuda(spec("sm_90a", 16))->key, key);
+  const std::string key = *cudaKey(spec("sm_90a", 24));
+  EXPECT_EQ(emitCuda(spec("sm_90a", 24))->key, key);
   EXPECT_NE(*cudaKey(spec("sm_90a", 48)), key);
   EXPECT_NE(*cudaKey(spec("sm_80", 16)), key);
-  EXPECT_NE(*cudaKey(spec("sm_90a", 16, 2880, 960)), key);
+  EXPECT_NE(*cudaKey(spec("sm_90a", 24, 2880, 960)), key);
 }
 
 TEST(ExpertsKernels, CompileForEveryArchitecture) {
