@@ -42,13 +42,19 @@ struct LinearRows {
   static_assert(kIn % 8 == 0 && kSteps % kAhead == 0 && kHead % 16 == 0);
 };
 
-/// 16 bytes that are read once.
-__device__ inline uint4 load_once(const void *from) {
+/// 16 bytes that are read once. What L1::no_allocate asks for is the first that the L2 cache gives up: good where the
+/// warps that read the rest of a line do so at once; of many rows, which take longer, it would come from memory twice.
+template <class S> __device__ uint4 load_once(const void *from) {
   uint4 x;
 #if __CUDA_ARCH__ >= 800
-  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
-               : "l"(from));
+  if constexpr (S::kGroups == 1)
+    asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                 : "l"(from));
+  else
+    asm volatile("ld.global.nc.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                 : "l"(from));
 #else
   asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from));
 #endif
@@ -262,7 +268,7 @@ __device__ void linear_rows(const LinearArgs &args) {
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         w[part][half] = S::kWhole || feature < kIn
-                            ? load_once(matrix + static_cast<long long>(tile.feature(part, g + 8 * half)) * kIn)
+                            ? load_once<S>(matrix + static_cast<long long>(tile.feature(part, g + 8 * half)) * kIn)
                             : uint4{0, 0, 0, 0};
   };
   int index = blockIdx.x;
