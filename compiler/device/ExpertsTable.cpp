@@ -112,12 +112,17 @@ ExpertsSchedule fewTokens(const ExpertsSpec &spec) {
 }
 
 ExpertsSchedule wgmma(const ExpertsSpec &spec) {
-  const bool wide = spec.rows >= 136; // fills its registers; three stages leave room for a second block
-  const int stages = wide ? stagesFor(spec, {3, 5}) : stagesFor(spec, {5, 3});
-  // Few tokens: many small blocks, so that some decode while others wait. More: a token's features serve more rows.
-  const int warpgroups = spec.rows <= 24 ? 1 : 2, rows = 64 * warpgroups;
+  // 136 and more tokens fill their registers; three stages leave room for a second block.
+  const bool two = spec.rows >= 136 && spec.rows < 192;
+  const int stages = two ? stagesFor(spec, {3, 5}) : stagesFor(spec, {5, 3});
+  // Few tokens: many small blocks, so that some decode while others wait. More: tiles that are large both ways ask the
+  // L2 cache for fewer bytes a product, which is what the widest wait for.
+  const int warpgroups = spec.rows <= 24 ? 1 : spec.rows < 192 ? 2 : 3, rows = 64 * warpgroups;
   const int shared = device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec));
-  const int registers = spec.rows <= 24 ? 7 : spec.rows <= 48 ? 3 : 2; // blocks that their registers leave room for
+  const int registers = spec.rows <= 24   ? 7
+                        : spec.rows <= 48 ? 3
+                        : spec.rows < 192 ? 2
+                                          : 1; // blocks that their registers leave room for
   const int blocks = std::clamp(device::Sm90::kSharedLimit / shared, 1, registers);
   return {fmt::format("ExpertsGroupedSm90<Shape, {}, {}, {}, {}>", spec.rows, warpgroups, stages, blocks),
           "Sm90",
@@ -196,7 +201,7 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
     classes = {4, 8};
   if (fewFits(spec))
     classes.push_back(kExpertsFewClass);
-  for (int tile : wgmmaFits(spec) ? std::vector<int>{24, 48, 96, 144} : std::vector<int>{16, 32, 64})
+  for (int tile : wgmmaFits(spec) ? std::vector<int>{24, 48, 96, 144, 192} : std::vector<int>{16, 32, 64})
     classes.push_back(tile);
   return classes;
 }

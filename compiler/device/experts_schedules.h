@@ -97,6 +97,10 @@ template <class Arch_, class Shape_, int kTokens_, int kRowTiles_, int kWarps_, 
 /// Tokens of the next narrower product that a kernel with a product of `tokens` has beside it; `tokens`: it has none.
 constexpr int experts_narrow_tokens(int tokens) {
   switch (tokens) {
+  case 192:
+    return 176;
+  case 176:
+    return 160;
   case 144:
     return 136;
   case 136:

@@ -28,13 +28,13 @@ TEST(ExpertsClasses, FollowTheTokensOfAnExpert) {
   EXPECT_EQ(rows("sm_90a", 256), 48);
   EXPECT_EQ(rows("sm_90a", 512), 96);
   EXPECT_EQ(rows("sm_90a", 1024), 144);
-  EXPECT_EQ(rows("sm_90a", 4096), 144) << "four tiles hold 512 tokens and their spread";
+  EXPECT_EQ(rows("sm_90a", 4096), 192) << "three tiles hold 512 tokens and their spread";
   EXPECT_EQ(rows("sm_80", 1), 16);
   EXPECT_EQ(rows("sm_80", 100000), 64);
 }
 
 TEST(ExpertsClasses, AreWhatTheSizesAllow) {
-  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 12, 24, 48, 96, 144));
+  EXPECT_THAT(expertsRowClasses(spec("sm_90a")), ElementsAre(4, 8, 12, 24, 48, 96, 144, 192));
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 64)), ElementsAre(4, 8, 16, 32, 64))
       << "no turn of the ring fits";
   EXPECT_THAT(expertsRowClasses(spec("sm_90a", 0, 128, 32)), ElementsAre(16, 32, 64)) << "8 rows of scales are 8 bytes";
