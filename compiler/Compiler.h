@@ -173,23 +173,6 @@ Result<std::string> cudaKey(const ExpertsSpec &spec);
 /// Of a Layer.
 Result<std::string> attnIr(const ExpertsSpec &spec);
 
-/// A linear layer whose weight is NF4 in blocks of 64, for a class of row counts.
-struct LinearNf4Spec {
-  int in = 0;          // input features, a multiple of 64; output features are a value of the launch
-  int rows = 0;        // the class: input rows of a tile
-  bool nested = false; // absmax is quantized itself
-  DType dtype = DType::BF16;
-  std::string arch;
-};
-/// The class that serves `rows` input rows best. Errors: sizes or a dtype without kernels.
-Result<int> linearNf4Rows(const LinearNf4Spec &spec, int64_t rows);
-/// All classes of an architecture, ascending.
-std::vector<int> linearNf4RowClasses(const LinearNf4Spec &spec);
-/// One entry. tileQueries are the features, tileKeys the input rows of a block; a wide one (more than 32) takes
-/// tensor maps before its arguments.
-Result<CudaKernel> emitCuda(const LinearNf4Spec &spec);
-Result<std::string> cudaKey(const LinearNf4Spec &spec);
-
 struct DeviceHeader {
   std::string_view name, text;
 };

@@ -35,19 +35,23 @@ struct PackedStack {
 
   int64_t columns() const { return transposed ? weight.inputs() : weight.outputs(); }
   PanelReader panels(int64_t g) const { return packedPanels(weight, g, transposed); }
-  /// rows times matrix `g` from its codes; undefined where no kernel does that.
+  /// rows times matrix `g` from its codes; undefined where no kernel does that. Where none does, `matrix` makes one
+  /// dense matrix at a time.
   at::Tensor fromCodes(const at::Tensor &rows, int64_t g, const at::Tensor &bias) const {
     const Nf4 *w = weight.nf4();
-    const bool served = w && !transposed && rows.is_cuda() && rows.scalar_type() == at::kBFloat16 &&
-                        w->blockSize == 64 && w->nestedBlockSize == 256 && w->rounding != at::kHalf &&
-                        linearNf4Serves(w->inputs, w->outputs);
+    const bool served = w && rows.is_cuda() && rows.scalar_type() == at::kBFloat16 && w->blockSize == 64 &&
+                        w->nestedBlockSize == 256 && w->rounding != at::kHalf &&
+                        linearNf4Serves(w->inputs, w->outputs) &&
+                        (!transposed || linear_nf4_gradient_serves(rows, w->inputs));
     if (!served)
       return {};
     std::vector<at::Tensor> nested;
     if (w->nestedTable.defined())
       nested = {w->nestedTable, w->nestedAbsmax[g], w->nestedOffset[g]};
+    if (transposed)
+      return linear_nf4_gradient(rows, w->codes[g], w->table, w->absmax[g], nested, w->inputs, /*frozen=*/true);
     return linear_nf4(rows, w->codes[g], w->table, w->absmax[g], nested, w->outputs,
-                      bias.defined() ? std::optional<at::Tensor>(bias[g]) : std::nullopt);
+                      bias.defined() ? std::optional<at::Tensor>(bias[g]) : std::nullopt, /*frozen=*/true);
   }
   at::Tensor matrix(int64_t g, at::ScalarType dtype) const {
     const at::Tensor inOut = weight.inOut(g, dtype);

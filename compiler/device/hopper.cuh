@@ -103,6 +103,16 @@ __device__ void tma_load(u32 dst, const TensorMap &map, u32 bar, u64 hint, Coord
                  : "memory");
 }
 
+/// The same to the same place of every block of the cluster whose bit is set in `blocks`; completes on each one's
+/// `bar`.
+__device__ inline void tma_load_shared(u32 dst, const TensorMap &map, u32 bar, u64 hint, u16 blocks, int c0, int c1,
+                                       int c2, int c3) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster"
+               ".L2::cache_hint [%0], [%1, {%5, %6, %7, %8}], [%2], %4, %3;" ::"r"(dst),
+               "l"(&map), "r"(bar), "l"(hint), "h"(blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+               : "memory");
+}
+
 /// Shared to global memory; rows past the tensor's border are not written. store_fence() first, in every writing
 /// thread.
 __device__ inline void tma_store(const TensorMap &map, u32 src, int c0, int c1, int c2, int c3, int c4) {

@@ -58,7 +58,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
 #pragma unroll
   for (int step = 0; step < kSteps; ++step)
     load(codes[step], tile, step);
-  nf4_fill_table(shared_address(linear_memory), nf4.matrix[0].table);
+  Nf4TableFill<S::kThreads>(nf4.matrix[0].table).store(shared_address(linear_memory));
   if constexpr (S::kNested)
     for (int i = threadIdx.x; i < 256 * kMostMatrices; i += S::kThreads)
       if (nf4.matrix[i / 256].nested_table)

@@ -7,6 +7,7 @@
 // of input row g. Codes go straight from global memory to registers, kAhead blocks before they are used. Sums of the
 // warps are added in ascending order: a row's result does not depend on the others.
 #pragma once
+#include "dependents.cuh"
 #include "nf4.cuh"
 
 namespace maskjit::device {
@@ -24,24 +25,30 @@ template <class S, class T> __device__ void linear_nf4_rows(const LinearNf4Args 
     uint2 word[2]; // of matrix rows g and g + 8
     Nf4Absmax<S::kNested> absmax[2];
   } ahead[S::kAhead];
+  // Blocks of rows g and g + 8 that the warp starts with: 2^31 blocks are 2^37 weights.
+  const int first_block[2] = {min(first_feature + g, args.features - 1) * S::kBlocksIn + warp,
+                              min(first_feature + 8 + g, args.features - 1) * S::kBlocksIn + warp};
+  const unsigned char *const first_codes[2] = {
+      args.weight.codes + static_cast<long long>(first_block[0]) * (kNf4Block / 2) + 8 * t,
+      args.weight.codes + static_cast<long long>(first_block[1]) * (kNf4Block / 2) + 8 * t};
   auto load = [&](Codes &to, int step) {
-    const int block = step * S::kWarps + warp;
+    const int ahead = S::kWhole ? step * S::kWarps : min(step * S::kWarps, S::kBlocksIn - 1 - warp);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int feature = min(first_feature + 8 * half + g, args.features - 1);
-      const long long at = static_cast<long long>(feature) * S::kBlocksIn + min(block, S::kBlocksIn - 1);
-      to.word[half] = *reinterpret_cast<const uint2 *>(args.weight.codes + at * (kNf4Block / 2) + 8 * t);
-      to.absmax[half].load(args.weight, at);
+      to.word[half] = *reinterpret_cast<const uint2 *>(first_codes[half] + ahead * (kNf4Block / 2));
+      to.absmax[half].load(args.weight, first_block[half] + ahead);
     }
   };
+  start_dependents();
 #pragma unroll
   for (int step = 0; step < S::kAhead; ++step)
     load(ahead[step], step);
-  nf4_fill_table(shared_address(nf4_shared), args.weight.table);
+  Nf4TableFill<S::kThreads>(args.weight.table).store(shared_address(nf4_shared));
   if (S::kNested)
     for (int i = threadIdx.x; i < 256; i += S::kThreads)
       nested_table[i] = args.weight.nested_table[i];
   const float offset = S::kNested ? *args.weight.nested_offset : 0.f;
+  wait_for_earlier();
   __syncthreads();
 
   float sums[kGroups][4] = {};
@@ -55,12 +62,12 @@ template <class S, class T> __device__ void linear_nf4_rows(const LinearNf4Args 
       const int row = min(first_row + 8 * group + g, args.rows - 1);
       const uint4 *const from =
           reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.input) + static_cast<long long>(row) * kIn +
-                                          min(block, S::kBlocksIn - 1) * kNf4Block + 16 * t);
+                                          16 * t + (S::kWhole ? block : min(block, S::kBlocksIn - 1)) * kNf4Block);
       const uint4 a = from[0], b = from[1];
       x[group][0] = a.x, x[group][1] = a.y, x[group][2] = a.z, x[group][3] = a.w;
       x[group][4] = b.x, x[group][5] = b.y, x[group][6] = b.z, x[group][7] = b.w;
     }
-    if (S::kSteps * S::kWarps == S::kBlocksIn || block < S::kBlocksIn) // the same for the whole warp
+    if (S::kWhole || block < S::kBlocksIn) // the same for the whole warp
 #pragma unroll
       for (int word = 0; word < 2; ++word) {
         const float low_absmax = codes.absmax[0].get(nested_table, offset);

@@ -9,13 +9,37 @@
 
 namespace maskjit::device {
 
-/// Call with all threads, then synchronise.
-__device__ inline void nf4_fill_table(u32 shared, const float *table) {
-  for (int i = threadIdx.x; i < 256 * kNf4Copies; i += blockDim.x)
-    asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared + i * 8), "f"(table[i / kNf4Copies >> 4]),
-                 "f"(table[i / kNf4Copies & 15])
-                 : "memory");
-}
+/// What a thread writes of the table, a part of it read early: memory answers in the order of asking. A piece is two
+/// copies of a pair; 8 lanes write a byte's copies.
+template <int kThreads> struct Nf4TableFill {
+  static constexpr int kPieces = 256 * kNf4Copies / 2, kEach = (kPieces + kThreads - 1) / kThreads;
+  static constexpr int kPart = kEach < 5 ? kEach : 5;
+  const float *table;
+  float first[kPart], second[kPart];
+
+  __device__ void read(int part) {
+#pragma unroll
+    for (int k = 0; k < kPart; ++k) {
+      const int byte = ((part * kPart + k) * kThreads + threadIdx.x) / (kNf4Copies / 2) & 255;
+      first[k] = table[byte >> 4], second[k] = table[byte & 15];
+    }
+  }
+  __device__ explicit Nf4TableFill(const float *table) : table(table) { read(0); }
+  /// All threads, then synchronise.
+  __device__ void store(u32 shared) {
+#pragma unroll 1
+    for (int part = 0;;) {
+#pragma unroll
+      for (int k = 0; k < kPart; ++k)
+        if (const int i = (part * kPart + k) * kThreads + threadIdx.x; i < kPieces)
+          asm volatile("st.shared.v4.f32 [%0], {%1, %2, %1, %2};" ::"r"(shared + i * 16), "f"(first[k]), "f"(second[k])
+                       : "memory");
+      if (++part * kPart >= kEach)
+        break;
+      read(part);
+    }
+  }
+};
 __device__ inline u32 nf4_lane_table(u32 shared) { return shared + lane_index() % kNf4Copies * 8; }
 
 /// The absmax of block `block`. Double quantization in bitsandbytes' rounding: product, then sum, each to fp32.
@@ -40,12 +64,22 @@ template <bool kNested> struct Nf4Absmax {
   }
 };
 
+/// The values of a byte of codes, the even weight's first, before their scale.
+__device__ inline float2 nf4_lookup(u32 byte, u32 lane_table) {
+  float2 x;
+  asm("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(x.x), "=f"(x.y) : "r"(lane_table + (byte << 7)));
+  return x;
+}
+/// Byte i of a word, in one instruction; its address in the table is made by another.
+template <int i> __device__ u32 nf4_byte(u32 word) {
+  u32 byte;
+  asm("prmt.b32 %0, %1, 0, %2;" : "=r"(byte) : "r"(word), "n"(0x4440 + i));
+  return byte;
+}
 /// Two weights from byte `i` of `codes`, the even one in the low half.
 template <class T, int i> __device__ u32 nf4_pair(u32 codes, u32 lane_table, float absmax) {
-  float a, b;
-  const u32 offset = i == 0 ? codes << 7 & 0x7F80u : codes >> (8 * i - 7) & 0x7F80u;
-  asm("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(a), "=f"(b) : "r"(lane_table + offset));
-  return pack<T>(__fmul_rn(a, absmax), __fmul_rn(b, absmax));
+  const float2 x = nf4_lookup(nf4_byte<i>(codes), lane_table);
+  return pack<T>(__fmul_rn(x.x, absmax), __fmul_rn(x.y, absmax));
 }
 
 struct Nf4Pairs {

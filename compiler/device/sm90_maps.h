@@ -14,7 +14,7 @@ struct TensorMapShape {
   unsigned long long sizes[5];   // innermost first
   unsigned long long strides[4]; // bytes, of sizes[1] ..
   unsigned box[5];
-  int swizzle = 128; // bytes: 128 or 32
+  int swizzle = 128; // bytes: 128, 64 or 32
 };
 
 /// In bytes. The stride of an axis of one element is never taken, and tensors carry anything there: a legal number.

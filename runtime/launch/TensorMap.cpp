@@ -9,8 +9,8 @@ Result<TensorMap> encodeTensorMap(const device::TensorMapShape &shape, DType dty
   if (!driver)
     return driver.error();
   // Numbers as cuda.h has them.
-  constexpr int kFloat16 = 6, kBfloat16 = 9, kNoInterleave = 0, kSwizzle32 = 1, kSwizzle128 = 3, kPromote256 = 3,
-                kZerosOutside = 0;
+  constexpr int kFloat16 = 6, kBfloat16 = 9, kNoInterleave = 0, kSwizzle32 = 1, kSwizzle64 = 2, kSwizzle128 = 3,
+                kPromote256 = 3, kZerosOutside = 0;
   static const unsigned ones[5] = {1, 1, 1, 1, 1};
   uint64_t sizes[5], strides[4];
   for (int i = 0; i < 5; ++i)
@@ -21,7 +21,9 @@ Result<TensorMap> encodeTensorMap(const device::TensorMapShape &shape, DType dty
   if (auto done = driver->check(driver->tensorMapEncodeTiled(&map, dtype == DType::BF16 ? kBfloat16 : kFloat16,
                                                              static_cast<unsigned>(shape.rank), shape.base, sizes,
                                                              strides, shape.box, ones, kNoInterleave,
-                                                             shape.swizzle == 32 ? kSwizzle32 : kSwizzle128,
+                                                             shape.swizzle == 32   ? kSwizzle32
+                                                             : shape.swizzle == 64 ? kSwizzle64
+                                                                                   : kSwizzle128,
                                                              kPromote256, kZerosOutside),
                                 "describing a tensor to the copy engine");
       !done)

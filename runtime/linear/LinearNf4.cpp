@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses the kernel for a number of rows and launches it. Reads no device memory and never waits.
 #include "runtime/linear/LinearNf4.h"
+#include "compiler/device/LinearNf4Table.h"
 #include "compiler/device/linear_nf4_args.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/launch/TensorMap.h"
@@ -8,8 +9,6 @@
 
 namespace maskjit {
 namespace {
-
-constexpr int kFewRows = 32; // classes above are Hopper's wide kernel
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -24,7 +23,7 @@ Result<void> check(const LinearNf4Call &call) {
   return {};
 }
 
-/// Rows of 16-bit elements in boxes of `width` x `rows`.
+/// Rows of 16-bit elements, in a matrix of codes four of them, in boxes of `width` x `rows`.
 device::TensorMapShape mapOf(const void *base, int64_t elements, int64_t rows, unsigned width, unsigned boxRows,
                              int swizzle) {
   const auto pitch = static_cast<unsigned long long>(2 * elements);
@@ -36,18 +35,38 @@ device::TensorMapShape mapOf(const void *base, int64_t elements, int64_t rows, u
           swizzle};
 }
 
+LinearNf4Spec specOf(int64_t in, int64_t features, DType dtype, bool gradient, const cuda::Device &device,
+                     const std::string &arch) {
+  LinearNf4Spec spec;
+  spec.gradient = gradient;
+  spec.in = static_cast<int>(in);
+  spec.features = static_cast<int>(features);
+  spec.multiprocessors = device.multiprocessors;
+  spec.dtype = dtype;
+  spec.arch = arch;
+  return spec;
+}
+
 } // namespace
 
 bool linearNf4Serves(int64_t in, int64_t features) {
   return in > 0 && in % 64 == 0 && features > 0 && features % 8 == 0;
 }
 
+bool linearNf4GradientServes(int64_t in, int64_t features, DType dtype) {
+  const Result<cuda::Device> device = cuda::Device::current();
+  if (!device || !linearNf4Serves(in, features))
+    return false;
+  const Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
+  return target && bool(linearNf4Rows(specOf(in, features, dtype, true, *device, target->arch), 1));
+}
+
 KernelRequest linearNf4Request(const LinearNf4Spec &spec) {
   KernelRequest request;
   request.name = "linear_nf4";
-  request.structure =
-      fmt::format("linear nf4 {} class {} {} {} {}", spec.in, spec.rows, spec.nested ? "nested" : "fp32",
-                  spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
+  request.structure = fmt::format("linear nf4 {} -> {} class {} {} {} {} of {}", spec.gradient ? " gradient" : "",
+                                  spec.in, spec.features, spec.rows, spec.nested ? "nested" : "fp32",
+                                  spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch, spec.multiprocessors);
   request.spec.arch = spec.arch;
   request.spec.dtype = spec.dtype;
   request.key = [spec] { return cudaKey(spec); };
@@ -58,17 +77,14 @@ KernelRequest linearNf4Request(const LinearNf4Spec &spec) {
 Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
   if (Result<void> fits = check(call); !fits)
     return fits;
-  Result<cuda::Device> device = cuda::Device::current();
+  const Result<cuda::Device> device = cuda::Device::current();
   if (!device)
     return device.error();
-  Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
+  const Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
   if (!target)
     return target.error();
-  LinearNf4Spec spec;
-  spec.in = static_cast<int>(call.in);
+  LinearNf4Spec spec = specOf(call.in, call.features, call.dtype, call.gradient, *device, target->arch);
   spec.nested = call.weight.nestedTable != nullptr;
-  spec.dtype = call.dtype;
-  spec.arch = target->arch;
   Result<int> rows = linearNf4Rows(spec, call.rows);
   if (!rows)
     return rows.error();
@@ -81,24 +97,30 @@ Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
     return kernel.error();
 
   const Nf4View &w = call.weight;
+  const int64_t summed = call.gradient ? call.features : call.in, columns = call.gradient ? call.in : call.features;
   device::LinearNf4Args args{
       call.x,
       {static_cast<const unsigned char *>(w.codes), w.table, w.absmax, w.nestedTable, w.nestedAbsmax, w.nestedOffset},
-      call.bias,
+      call.gradient ? nullptr : call.bias,
       call.out,
       static_cast<int>(call.rows),
-      static_cast<int>(call.features)};
-  const CudaKernel::Entry &entry = (*kernel)->entry(0);
-  const cuda::Grid grid{ceilDiv(call.features, entry.tileQueries), ceilDiv(call.rows, entry.tileKeys), 1};
+      static_cast<int>(columns)};
+  const Result<LinearNf4Schedule> schedule = linearNf4Schedule(spec);
+  if (!schedule)
+    return schedule.error();
+  const cuda::Grid grid{schedule->cluster * ceilDiv(columns, schedule->tileFeatures),
+                        ceilDiv(call.rows, schedule->tileRows), 1};
   const auto on = reinterpret_cast<cuda::Stream>(stream);
-  if (spec.rows <= kFewRows) {
+  if (!schedule->maps) {
     void *arguments[] = {&args};
-    return (*kernel)->launch(0, grid, on, arguments);
+    return (*kernel)->launch(0, grid, on, arguments, call.frozen);
   }
   cuda::TensorMap maps[2];
-  const device::TensorMapShape shapes[2] = {
-      mapOf(call.x, call.in, call.rows, 64, static_cast<unsigned>(entry.tileKeys), 128),
-      mapOf(w.codes, call.in / 4, call.features, 16, static_cast<unsigned>(entry.tileQueries), 32)};
+  const auto each = static_cast<unsigned>(schedule->tileFeatures / schedule->cluster),
+             rowsEach = static_cast<unsigned>(schedule->tileRows / schedule->cluster);
+  const device::TensorMapShape shapes[2] = {mapOf(call.x, summed, call.rows, 64, rowsEach, 128),
+                                            call.gradient ? mapOf(w.codes, call.in / 4, call.features, each / 4, 64, 64)
+                                                          : mapOf(w.codes, call.in / 4, call.features, 16, each, 32)};
   for (int i = 0; i < 2; ++i) {
     Result<cuda::TensorMap> map = cuda::encodeTensorMap(shapes[i], call.dtype);
     if (!map)
@@ -106,7 +128,7 @@ Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
     maps[i] = *map;
   }
   void *arguments[] = {maps, &args};
-  return (*kernel)->launch(0, grid, on, arguments);
+  return (*kernel)->launch(0, grid, on, arguments, call.frozen);
 }
 
 } // namespace maskjit

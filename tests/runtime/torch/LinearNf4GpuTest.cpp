@@ -61,11 +61,58 @@ TEST_P(LinearNf4Gpu, EqualsTheDequantizedProduct) {
   EXPECT_TRUE(at::equal(y, linear_nf4(x, w.codes, w.table, w.absmax, w.nested, size.features, bias)));
 }
 
+TEST_P(LinearNf4Gpu, GradientEqualsTheDequantizedProduct) {
+  const auto &[size, nested, type] = GetParam();
+  const at::Tensor dy = at::randn({size.rows, size.features}, at::TensorOptions(kGpu).dtype(at::kFloat)).to(type);
+  if (!linear_nf4_gradient_serves(dy, size.in))
+    GTEST_SKIP() << "no kernel for this device and dtype";
+  const Weight w(size.features, size.in, nested, type);
+  const at::Tensor dx = linear_nf4_gradient(dy, w.codes, w.table, w.absmax, w.nested, size.in);
+  const at::Tensor want = at::mm(dy.to(at::kDouble), w.dense.to(at::kDouble)), theirs = at::mm(dy, w.dense);
+  auto error = [&](const at::Tensor &got) { return (got.to(at::kDouble) - want).norm().item<double>(); };
+  EXPECT_LE(error(dx), 2 * error(theirs)); // PyTorch's own product in the same precision
+  EXPECT_TRUE(at::equal(dx, linear_nf4_gradient(dy, w.codes, w.table, w.absmax, w.nested, size.in)));
+}
+
+// One row with a single 1 reads a row of the weight: every value must be that of the dequantized matrix.
+TEST_P(LinearNf4Gpu, GradientReadsTheWeightsBitForBit) {
+  const auto &[size, nested, type] = GetParam();
+  const at::Tensor dy = at::eye(size.features, at::TensorOptions(kGpu).dtype(at::kFloat)).to(type);
+  if (!linear_nf4_gradient_serves(dy, size.in))
+    GTEST_SKIP() << "no kernel for this device and dtype";
+  const Weight w(size.features, size.in, nested, type);
+  EXPECT_TRUE(at::equal(linear_nf4_gradient(dy, w.codes, w.table, w.absmax, w.nested, size.in), w.dense));
+}
+
+TEST_P(LinearNf4Gpu, ReadsTheWeightsBitForBit) {
+  const auto &[size, nested, type] = GetParam();
+  const at::Tensor x = at::eye(size.in, at::TensorOptions(kGpu).dtype(at::kFloat)).to(type);
+  const Weight w(size.features, size.in, nested, type);
+  for (const int64_t rows : {int64_t(8), int64_t(16), int64_t(32), size.in}) {
+    const at::Tensor some = x.narrow(0, 0, rows);
+    EXPECT_TRUE(at::equal(linear_nf4(some, w.codes, w.table, w.absmax, w.nested, size.features, {}),
+                          w.dense.t().narrow(0, 0, rows)));
+  }
+}
+
+// After a kernel that reads nothing of it, as in a step: the weight is read while that one ends.
+TEST_P(LinearNf4Gpu, GivesTheSameWhileTheKernelBeforeEnds) {
+  const auto &[size, nested, type] = GetParam();
+  const Weight w(size.features, size.in, nested, type);
+  const at::Tensor x = at::randn({size.rows, size.in}, at::TensorOptions(kGpu).dtype(at::kFloat)).to(type);
+  const at::Tensor doubled = x * 2, want = linear_nf4(doubled, w.codes, w.table, w.absmax, w.nested, size.features, {});
+  for (int i = 0; i < 20; ++i) {
+    const at::Tensor fresh = x * 2; // written by the kernel before
+    ASSERT_TRUE(at::equal(linear_nf4(fresh, w.codes, w.table, w.absmax, w.nested, size.features, {}, true), want));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, LinearNf4Gpu,
                          testing::Combine(testing::Values(Case{1, 2880, 5120}, Case{8, 64, 8}, Case{9, 4096, 2880},
                                                           Case{17, 128, 24}, Case{32, 192, 40}, Case{33, 2880, 200},
                                                           Case{97, 128, 136}, Case{512, 2880, 512},
-                                                          Case{700, 4096, 264}),
+                                                          Case{30, 2880, 5120}, Case{32, 4096, 2880},
+                                                          Case{200, 2880, 5120}, Case{700, 4096, 264}),
                                           testing::Bool(), testing::Values(at::kBFloat16, at::kHalf)));
 
 TEST_F(LinearNf4Refusals, RefusesWhatDoesNotFit) {
