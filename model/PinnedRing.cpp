@@ -66,13 +66,14 @@ void PinnedRing::send(void *to, int64_t bytes, const std::function<void(int64_t,
 
 void PinnedRing::copy(void *to, int64_t bytes, const std::function<void(int64_t, int64_t, char *)> &fill) {
   const c10::cuda::CUDAGuard guard(device);
+  const int index = c10::cuda::current_device(); // a device without a number is the current one
   void *const stream = c10::cuda::getCurrentCUDAStream().stream();
   std::exception_ptr failure;
   std::mutex failed;
   parallelFor((bytes + kPiece - 1) / kPiece,
               [&](int64_t first, int64_t last) {
                 try {
-                  C10_CUDA_CHECK(cudaSetDevice(device.index())); // of this thread
+                  C10_CUDA_CHECK(cudaSetDevice(index)); // of this thread
                   for (int64_t i = first; i < last; ++i)
                     send(to, bytes, fill, i * kPiece, stream);
                 } catch (...) {
