@@ -73,7 +73,7 @@ TEST_F(HostMemoryGpu, EmbeddingsAreSaved) {
 }
 
 TEST_F(HostMemoryGpu, RingsCarryMoreThanTheyHold) {
-  PinnedRing ring(kGpu);
+  PinnedRing ring{at::Device(at::kCUDA)}; // without a number: the current one, as the tools name it
   const int64_t count = 40 * PinnedRing::kPiece / 8 + 3; // more pieces than a ring of 16 threads has, and a part
   at::Tensor to = at::zeros({count}, at::TensorOptions(at::kLong).device(kGpu));
   for (int64_t round = 0; round < 2; ++round) {
