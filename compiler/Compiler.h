@@ -157,7 +157,7 @@ struct ExpertsSpec {
   ExpertsKind kind = ExpertsKind::Layer;
   int hidden = 0, intermediate = 0; // of a Linear and its Gradient: inputs and outputs of the matrix
   int expertsPerToken = 4;
-  int rows = 0; // the class: 4 or 8: the most tokens of a single launch; more: tokens of one expert that a tile holds
+  int rows = 0; // the class: 4, 8: the most tokens of a launch; 12: tiles of 8 tokens of one expert; more: of so many
   DType dtype = DType::BF16;
   std::string arch;
   WeightFormat format = WeightFormat::Mxfp4; // or Dense

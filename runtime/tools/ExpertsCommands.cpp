@@ -51,7 +51,9 @@ int compile(const Flags &flags) {
 void addCompileExpertsCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<Flags>();
   CLI::App *command = app.add_subcommand("compile-experts", "print the IR, CUDA C++ or machine code of experts");
-  command->add_option("--class", flags->spec.rows, "4 or 8: tokens of a single launch (sm_90a); more: tokens of a tile")
+  command
+      ->add_option("--class", flags->spec.rows,
+                   "4 or 8: tokens of a single launch (sm_90a); 12: tiles of 8 tokens; more: tiles of so many")
       ->required();
   command->add_option("--hidden", flags->spec.hidden, "hidden size; of a single product: inputs")
       ->capture_default_str();
