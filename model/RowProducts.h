@@ -13,8 +13,8 @@ at::Tensor multiplyGroups(const at::Tensor &rows, const at::Tensor &weight, cons
                           const std::vector<int64_t> &counts);
 
 /// The same by a stack held in any way. A packed one gets no gradient, and is read as it is: on the CPU a few columns
-/// at a time; on CUDA NF4 in bf16 from its codes, for the gradient of `rows` too on sm_90a; else a dense matrix is made,
-/// one at a time.
+/// at a time; on CUDA NF4 in bf16 from its codes, for the gradient of `rows` too on sm_90a; else a dense matrix is
+/// made, one at a time.
 at::Tensor multiplyGroups(const at::Tensor &rows, const Matrix &weight, const at::Tensor &bias,
                           const std::vector<int64_t> &counts);
 
