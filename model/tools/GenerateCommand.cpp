@@ -146,7 +146,8 @@ void addGenerateCommand(CLI::App &app) {
   command.add_option("--cache-tokens", options.cacheTokens, "tokens that the KV cache has room for; 0: all slots")
       ->capture_default_str();
   command.add_flag("--batch-invariant", options.batchInvariant,
-                   "a sequence does not depend, bit for bit, on the others: prompts one by one, every step for all "
+                   "a sequence does not depend, bit for bit, on the others: prompts one by one, none attended "
+                   "together, every step for all "
                    "--slots");
   command.add_flag("--ignore-stops", options.ignoreStops, "go on to --max-new-tokens");
   command.callback([arguments] { runGenerate(*arguments); });
