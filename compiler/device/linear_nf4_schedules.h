@@ -26,7 +26,7 @@ template <class Arch_, int kIn_, int kWarps_, int kAhead_, int kGroups_, bool kN
   static_assert(kIn % kNf4Block == 0 && kAhead <= kSteps);
 };
 
-/// Up to 32 rows on Hopper: blocks of many features, whose input features the blocks of a cluster share. kTiles: of 16
+/// 17 to 64 rows on Hopper: blocks of many features, whose input features the blocks of a cluster share. kTiles: of 16
 /// features a warp; kTeamWarps warps take a block of 64 input features together, kTeams teams take them in turn, each
 /// with a ring of kStages.
 constexpr int linear_nf4_stage_bytes(int rows, int features) { return rows * (kNf4Block * 2 + 16) + features * 32; }

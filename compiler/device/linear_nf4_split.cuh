@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Products of some thirty rows with an NF4 matrix, where the input rows that each block reads weigh more than its
+// Products of 17 to 64 rows with an NF4 matrix, where the input rows that each block reads weigh more than its
 // codes: blocks of many features, whose input features are shared out to the blocks of a cluster.
 //
 // Within a block, teams of kTeamWarps warps take the block's share of the input features in turn; the warps of a team
@@ -7,7 +7,7 @@
 // flight is its own, and teams wait for nobody. Operands are those of linear_nf4_rows.cuh. Sums are added in ascending
 // order of teams, then of blocks: a row's result does not depend on the others.
 //
-// Shared memory is what bounds it: 8 bytes of table a byte of codes are two thirds of what goes through.
+// What bounds it is shared memory: 8 bytes of table a byte of codes are half of what goes through.
 //
 // Shared memory: table of pairs | sums from the blocks of the cluster [kCluster][rows / kCluster][features] fp32 | ring
 // [teams][stages]: input [rows][128 + 16 bytes], codes [features][32 bytes]; under the ring, later, the sums of the
