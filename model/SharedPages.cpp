@@ -9,7 +9,7 @@ std::vector<SharedGroup> groupByPages(const std::vector<int64_t> &slots,
                                       const std::vector<const std::vector<int32_t> *> &pages, int64_t pageSize) {
   struct Group {
     const std::vector<int32_t> *pages;
-    size_t common;
+    size_t pagesAlike;
     std::vector<int64_t> slots;
   };
   std::vector<Group> groups;
@@ -24,14 +24,14 @@ std::vector<SharedGroup> groupByPages(const std::vector<int64_t> &slots,
       continue;
     }
     Group &group = groups[at->second];
-    const size_t most = std::min(group.common, mine.size());
-    group.common = std::mismatch(mine.begin(), mine.begin() + most, group.pages->begin()).first - mine.begin();
+    const size_t most = std::min(group.pagesAlike, mine.size());
+    group.pagesAlike = std::mismatch(mine.begin(), mine.begin() + most, group.pages->begin()).first - mine.begin();
     group.slots.push_back(slots[i]);
   }
   std::vector<SharedGroup> shared;
   for (const Group &group : groups)
     if (group.slots.size() > 1)
-      shared.push_back({static_cast<int64_t>(group.common) * pageSize, group.slots});
+      shared.push_back({static_cast<int64_t>(group.pagesAlike) * pageSize, group.slots});
   return shared;
 }
 

@@ -37,8 +37,8 @@ public:
   };
 
   /// `row`: this block's part of the tokens, its `top` the largest score of all parts.
-  __device__ RowSearch(const SampleRow &row, SampleSearch &common, Shared &shared, int part, int parts)
-      : row(row), common(common), shared(shared), part(part), parts(parts) {}
+  __device__ RowSearch(const SampleRow &row, SampleSearch &of_row, Shared &shared, int part, int parts)
+      : row(row), of_row(of_row), shared(shared), part(part), parts(parts) {}
 
   /// Waits until every block of the row has come here; what they wrote before can be read from the L2 cache.
   __device__ void meet() {
@@ -46,10 +46,10 @@ public:
     goal += parts;
     if (threadIdx.x == 0) {
       __threadfence();
-      atomicAdd(&common.arrived, 1u);
+      atomicAdd(&of_row.arrived, 1u);
       u32 now;
       do
-        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(&common.arrived) : "memory");
+        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(&of_row.arrived) : "memory");
       while (now < goal);
     }
     __syncthreads();
@@ -70,9 +70,9 @@ public:
     row.each_at_once<2>([&](int token, float s) { x += key(token, s) <= last ? mass(s) : 0; });
     x = row.sum(x);
     if (threadIdx.x == 0)
-      atomicAdd(&common.kept, x);
+      atomicAdd(&of_row.kept, x);
     meet();
-    return __ldcg(&common.kept);
+    return __ldcg(&of_row.kept);
   }
   __device__ u64 all_mass() const { return row.sum(first.mass[0] + first.mass[1]); }
 
@@ -92,17 +92,17 @@ public:
     __syncthreads();
     if (threadIdx.x == 0) {
       __threadfence();
-      shared.bin = atomicInc(&common.left, parts - 1) == parts - 1;
+      shared.bin = atomicInc(&of_row.left, parts - 1) == parts - 1;
       __threadfence();
     }
     __syncthreads();
     if (!shared.bin)
       return;
-    for (SampleHistogram &h : common.histograms)
+    for (SampleHistogram &h : of_row.histograms)
       for (int i = threadIdx.x; i < kSearchBins; i += kSampleThreads)
         h.masses[i] = 0, h.counts[i] = 0;
     if (threadIdx.x == 0)
-      common.arrived = 0, common.kept = 0;
+      of_row.arrived = 0, of_row.kept = 0;
   }
 
 private:
@@ -131,8 +131,8 @@ private:
     });
     __syncthreads();
     // Three take turns: the next one was read last before the blocks met last.
-    SampleHistogram &here = common.histograms[used % kSearchHistograms],
-                    &next = common.histograms[(used + 1) % kSearchHistograms];
+    SampleHistogram &here = of_row.histograms[used % kSearchHistograms],
+                    &next = of_row.histograms[(used + 1) % kSearchHistograms];
     ++used;
     for (int i = threadIdx.x; i < kSearchBins; i += kSampleThreads)
       if (const u32 count = shared.counts[i]) {
@@ -214,7 +214,7 @@ private:
   }
 
   const SampleRow &row;
-  SampleSearch &common;
+  SampleSearch &of_row;
   Shared &shared;
   const int part, parts;
   Bins first;
