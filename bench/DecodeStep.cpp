@@ -2,9 +2,9 @@
 // How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
 // uniform. Needs a GPU.
 //
-//   bench_decode_step [--experts mxfp4|bf16] [--nf4 none|attention|all] [--slots N: of every step, as batch-invariant
-//   generation has them] [--top-k K] [--top-p P] [--adapter RANK] [--group N: so many sequences each that begin with
-//   the same pages] [keys in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [--experts mxfp4|nf4|bf16] [--nf4 none|attention|all] [--slots N: of every step, as
+//   batch-invariant generation has them] [--top-k K] [--top-p P] [--adapter RANK] [--group N: so many sequences each
+//   that begin with the same pages] [keys in the cache, 1024] [batches, 1 8 32]
 //
 // With groups the keys are their prompts, and each batch is measured twice: each sequence by itself, and sharing.
 // With a rank each batch is measured twice: without an adapter, and with one on attention and experts.
@@ -112,8 +112,8 @@ double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys, int64_t gro
   double missed = 1; // share of experts that no token of the batch takes
   for (int64_t i = 0; i < batch; ++i)
     missed *= 1 - double(c.expertsPerToken) / c.experts;
-  const bool packed = model.weights().layers[0].gateUp.packed();
-  const double expert = 3 * hidden * c.intermediateSize * (packed ? 17. / 32 : 2), hit = c.experts * (1 - missed);
+  const LayerWeights &first = model.weights().layers[0];
+  const double expert = double(first.gateUp.bytes() + first.down.bytes()) / c.experts, hit = c.experts * (1 - missed);
   const double rank = model.adapter && model.adapterEnabled ? model.adapter->config().rank : 0,
                inner = c.intermediateSize, wide = c.headsQ * c.headDim;
   const double attentionFactors = 2 * rank * (4 * hidden + 2 * wide + 2 * narrow),
@@ -129,8 +129,18 @@ double bytesOfStep(const GptOss &model, int64_t batch, int64_t keys, int64_t gro
   return all;
 }
 
-/// How the weights are held: experts in bf16 as checkpoints have them, or in MXFP4; what of the rest is in NF4.
-Weights weightsOf(const Config &config, at::Device device, bool dense, const std::string &nf4) {
+/// Copies of one matrix of the normal distribution, each in memory of its own: what is read, and how routing spreads,
+/// is as of different ones.
+Matrix randomNf4(int64_t matrices, int64_t in, int64_t out, double deviation, at::Device device) {
+  Nf4 weight = quantizeNf4(at::empty({out, in}, at::TensorOptions(at::kBFloat16).device(device)).normal_(0, deviation));
+  for (at::Tensor *part : {&weight.codes, &weight.absmax, &weight.nestedAbsmax})
+    *part = part->expand({matrices, -1}).contiguous();
+  weight.nestedOffset = weight.nestedOffset.expand({matrices}).contiguous();
+  return Matrix(weight);
+}
+
+/// How the weights are held: experts in bf16 as checkpoints have them, in NF4 or in MXFP4; what of the rest is in NF4.
+Weights weightsOf(const Config &config, at::Device device, const std::string &experts, const std::string &nf4) {
   Weights weights = randomPackedWeights(config, device, at::kBFloat16, 1);
   const auto quantize = [](Matrix &matrix) { matrix = Matrix(quantizeNf4(matrix.dense())); };
   if (nf4 == "all")
@@ -139,13 +149,14 @@ Weights weightsOf(const Config &config, at::Device device, bool dense, const std
     if (nf4 != "none")
       for (Matrix *matrix : {&layer.qWeight, &layer.kWeight, &layer.vWeight, &layer.oWeight})
         quantize(*matrix);
-    if (!dense)
+    if (experts == "mxfp4")
       continue;
     for (Matrix *matrix : {&layer.gateUp, &layer.down}) {
-      const int64_t experts = matrix->matrices(), in = matrix->inputs(), out = matrix->outputs();
+      const int64_t count = matrix->matrices(), in = matrix->inputs(), out = matrix->outputs();
       *matrix = Matrix(); // gives its memory back first
-      *matrix = Matrix(at::empty({experts, in, out}, at::TensorOptions(at::kBFloat16).device(device))
-                           .normal_(0, config.initializerRange));
+      *matrix = experts == "nf4" ? randomNf4(count, in, out, config.initializerRange, device)
+                                 : Matrix(at::empty({count, in, out}, at::TensorOptions(at::kBFloat16).device(device))
+                                              .normal_(0, config.initializerRange));
     }
   }
   return weights;
@@ -222,16 +233,15 @@ int main(int argc, char **argv) {
     return 1;
   }
   at::NoGradGuard guard;
-  bool dense = false;
   int64_t rank = 0;
   Prompts prompts;
-  std::string nf4 = "none";
+  std::string experts = "mxfp4", nf4 = "none";
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
   SamplingOptions sampling;
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--experts") == 0 && i + 1 < argc)
-      dense = std::strcmp(argv[++i], "bf16") == 0;
+      experts = argv[++i];
     else if (std::strcmp(argv[i], "--slots") == 0 && i + 1 < argc)
       slots = std::stol(argv[++i]);
     else if (std::strcmp(argv[i], "--top-k") == 0 && i + 1 < argc)
@@ -253,7 +263,7 @@ int main(int argc, char **argv) {
     batches = {1, 8, 32};
   const at::Device gpu(at::kCUDA, 0);
   const Config config = config20b(24);
-  const auto model = fromWeights(config, weightsOf(config, gpu, dense, nf4), gpu, at::kBFloat16);
+  const auto model = fromWeights(config, weightsOf(config, gpu, experts, nf4), gpu, at::kBFloat16);
   const double rate = readRate();
   fmt::print("reading 1 GiB: {:.0f} GB/s\n", rate / 1e9);
   try {

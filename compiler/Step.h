@@ -29,10 +29,10 @@ struct StepSpec {
   int64_t slots = 1;
   DType dtype = DType::BF16;
   std::string arch;
-  WeightFormat expertsFormat = WeightFormat::Mxfp4; // or Dense
+  WeightFormat expertsFormat = WeightFormat::Mxfp4;
   /// Matrices that are held in NF4, by their names without `.weight`, and whether their absmax is quantized itself. In
   /// the place of NAME.weight the inputs are NAME.weight.codes, .table and .absmax, else .nested_table, .nested_absmax
-  /// and .nested_offset too.
+  /// and .nested_offset too. Stacks of experts, which have no `.weight` and are all in NF4 or none, where theirs is.
   std::map<std::string, bool> nf4;
 };
 

@@ -68,10 +68,9 @@ std::string DecodeStep::refusal(const GptOss &model, bool batchInvariant) {
     return "the decode step is for CUDA, the model is on " + model.device().str();
   if (model.dtype() != at::kBFloat16 && model.dtype() != at::kHalf)
     return "the decode step computes in bfloat16 or float16, the model in " + std::string(c10::toString(model.dtype()));
-  if (const std::string why = StepFactors::refusal(model); !why.empty())
-    return why;
-  if (batchInvariant && !model.weights().layers[0].gateUp.packed())
-    return "sums over dense experts are cut by how many experts a batch takes; the forward pass is batch-invariant";
+  if (batchInvariant && !model.weights().layers[0].gateUp.mxfp4())
+    return "sums over experts that are dense or in NF4 are cut by how many experts a batch takes; the forward pass is "
+           "batch-invariant";
   return unfitWeights(model);
 }
 

@@ -16,17 +16,16 @@ namespace maskjit {
 /// on the stream of run().
 class DecodeStep {
 public:
-  /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, an adapter of experts that are not
-  /// held in MXFP4 or of a rank above 128, weights that are held otherwise than the kernels read them, sizes that they
-  /// do not take; results that show what shares a batch.
+  /// Why `model` cannot be run this way (its forward can); empty: it can. A CPU, weights that are held otherwise than
+  /// the kernels read them, sizes that they do not take; results that show what shares a batch.
   static std::string refusal(const GptOss &model, bool batchInvariant = false);
 
   /// The first `slots` slots of `cache` are the step's. Both outlive it. An adapter that is switched on is applied as
   /// it is now. Throws std::runtime_error with the refusal or with what compiling says. Captures nothing yet. What a
   /// slot computes depends on its own sequence, on `slots`, and on how many positions the cache has a sequence, by
-  /// which attention is split; not on the other slots, but over dense experts on how many of these all slots take, by
-  /// which sums are cut. `sharesPrompts`: for findSharedPrompts, where the model's heads have a kernel for it; what a
-  /// slot computes then depends, in the last bits, on which slots begin with the same pages.
+  /// which attention is split; not on the other slots, but over experts that are dense or in NF4 on how many of these
+  /// all slots take, by which sums are cut. `sharesPrompts`: for findSharedPrompts, where the model's heads have a
+  /// kernel for it; what a slot computes then depends, in the last bits, on which slots begin with the same pages.
   DecodeStep(const GptOss &model, const KvCache &cache, int64_t slots, const SamplingOptions &sampling,
              bool sharesPrompts = false);
   ~DecodeStep();

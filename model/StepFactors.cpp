@@ -11,30 +11,6 @@ namespace maskjit {
 
 static constexpr int64_t kRankSlice = 16;
 
-std::string StepFactors::refusal(const GptOss &model) {
-  constexpr int64_t kMostExpertsRank = 128; // of the kernels
-  if (!model.adapter || !model.adapterEnabled)
-    return "";
-  const int64_t rank = model.adapter->config().rank;
-  for (int64_t layer = 0; layer < model.config().layers; ++layer) {
-    const LayerWeights &w = model.weights().layers[layer];
-    for (auto [target, matrix] : {std::pair("q_proj", &w.qWeight), std::pair("k_proj", &w.kWeight),
-                                  std::pair("v_proj", &w.vWeight), std::pair("o_proj", &w.oWeight)})
-      if (matrix->nf4() && model.adapter->find(layer, target))
-        return fmt::format("the decode step applies no adapter to projections in NF4, as {} of layer {} is; hold them "
-                           "dense, or merge the adapter",
-                           target, layer);
-    if (!model.adapter->find(layer, "experts.gate_up_proj") && !model.adapter->find(layer, "experts.down_proj"))
-      continue;
-    if (!model.weights().layers[layer].gateUp.mxfp4())
-      return "the decode step adapts experts that are held in MXFP4, these are not";
-    if (rank > kMostExpertsRank)
-      return fmt::format("the decode step adapts experts with a rank of at most {}, the adapter's is {}",
-                         kMostExpertsRank, rank);
-  }
-  return "";
-}
-
 StepFactors::StepFactors(const GptOss &model) : model(model) {
   if (!model.adapter || !model.adapterEnabled)
     return;

@@ -8,8 +8,6 @@ namespace maskjit {
 
 class StepFactors {
 public:
-  /// Why the step's kernels cannot apply the adapter that is switched on; empty: they can, or there is none.
-  static std::string refusal(const GptOss &model);
   /// Memory for the factors of `model`'s adapter, which is switched on; without one there are none. `model` outlives
   /// this.
   explicit StepFactors(const GptOss &model);

@@ -32,10 +32,13 @@ struct Binder {
     const Nf4 *w = matrix.nf4();
     if (!w)
       return add(name, matrix.dense());
-    add(name + ".codes", w->codes), add(name + ".table", w->table), add(name + ".absmax", w->absmax);
-    if (w->nestedTable.defined()) {
-      add(name + ".nested_table", w->nestedTable), add(name + ".nested_absmax", w->nestedAbsmax);
-      add(name + ".nested_offset", w->nestedOffset);
+    addNf4(name, *w);
+  }
+  void addNf4(const std::string &name, const Nf4 &w) {
+    add(name + ".codes", w.codes), add(name + ".table", w.table), add(name + ".absmax", w.absmax);
+    if (w.nestedTable.defined()) {
+      add(name + ".nested_table", w.nestedTable), add(name + ".nested_absmax", w.nestedAbsmax);
+      add(name + ".nested_offset", w.nestedOffset);
     }
   }
   /// As add, of what is too large for a second copy.
@@ -44,9 +47,11 @@ struct Binder {
     inputs[name].data = tensor.data_ptr();
   }
   void addExperts(const std::string &name, const Matrix &matrix, const at::Tensor &bias) {
-    if (matrix.packed()) {
-      add(name + "_blocks", matrix.mxfp4()->blocks);
-      add(name + "_scales", matrix.mxfp4()->scales);
+    if (const Mxfp4 *w = matrix.mxfp4()) {
+      add(name + "_blocks", w->blocks);
+      add(name + "_scales", w->scales);
+    } else if (const Nf4 *w = matrix.nf4()) {
+      addNf4(name, *w);
     } else {
       addInPlace(name, matrix.dense());
     }
@@ -60,7 +65,8 @@ StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots) {
   const Config &c = model.config();
   StepSpec spec;
   spec.dtype = model.dtype() == at::kHalf ? DType::F16 : DType::BF16;
-  spec.expertsFormat = model.weights().layers[0].gateUp.packed() ? WeightFormat::Mxfp4 : WeightFormat::Dense;
+  const Matrix &stack = model.weights().layers[0].gateUp;
+  spec.expertsFormat = stack.mxfp4() ? WeightFormat::Mxfp4 : stack.nf4() ? WeightFormat::Nf4 : WeightFormat::Dense;
   spec.hidden = c.hiddenSize, spec.headsQ = c.headsQ, spec.headsKv = c.headsKv, spec.headDim = c.headDim;
   spec.experts = c.experts, spec.expertsPerToken = c.expertsPerToken, spec.intermediate = c.intermediateSize;
   spec.vocabulary = c.vocabSize, spec.eps = c.rmsNormEps, spec.ropeScale = ropeScale;
@@ -76,6 +82,8 @@ StepSpec stepSpecOf(const GptOss &model, double ropeScale, int64_t slots) {
     const std::string self = fmt::format("model.layers.{}.self_attn.", i);
     note(self + "q_proj", w.qWeight), note(self + "k_proj", w.kWeight), note(self + "v_proj", w.vWeight);
     note(self + "o_proj", w.oWeight);
+    const std::string experts = fmt::format("model.layers.{}.mlp.experts.", i);
+    note(experts + "gate_up_proj", w.gateUp), note(experts + "down_proj", w.down);
   }
   spec.masks = {find(kSlidingMask), find(kFullMask)};
   for (bool sliding : c.sliding)
@@ -123,51 +131,60 @@ StepInputs stepInputsOf(const GptOss &model, const KvCache &cache, std::vector<a
   return inputs;
 }
 
-/// Why a projection in NF4 has no kernel; empty: it has one, or is dense.
-static std::string unfitNf4(const Matrix &matrix, at::ScalarType dtype, const at::Tensor &table) {
-  const Nf4 *w = matrix.nf4();
-  if (!w)
-    return matrix.packed() ? "a projection is held in MXFP4, which is for experts; hold it dense" : "";
-  if (w->blockSize != 64 || w->nestedBlockSize != 256)
-    return fmt::format("a projection is held in NF4 with blocks of {} and {}; kernels read blocks of 64 and 256",
-                       w->blockSize, w->nestedBlockSize);
+/// Why a matrix in NF4 has no kernel; empty: it has one.
+static std::string unfitNf4(const Nf4 &w, at::ScalarType dtype, const at::Tensor &table) {
+  if (w.blockSize != 64 || w.nestedBlockSize != 256)
+    return fmt::format("a matrix is held in NF4 with blocks of {} and {}; kernels read blocks of 64 and 256",
+                       w.blockSize, w.nestedBlockSize);
   // Kernels round what they decode to the activations' type; a rounding before it must not show.
-  if (w->rounding != at::kFloat && w->rounding != dtype)
-    return std::string("a projection is held in NF4 of ") + c10::toString(w->rounding) + ", the model computes in " +
+  if (w.rounding != at::kFloat && w.rounding != dtype)
+    return std::string("a matrix is held in NF4 of ") + c10::toString(w.rounding) + ", the model computes in " +
            c10::toString(dtype) + "; convert the checkpoint";
-  if (w->inputs % 64 || w->outputs % 16)
-    return fmt::format("a projection of {} x {} is held in NF4; kernels read multiples of 16 x 64", w->outputs,
-                       w->inputs);
-  if (!w->table.equal(table))
-    return "projections are held in NF4 with different tables; kernels have one";
+  if (w.inputs % 64 || w.outputs % 16)
+    return fmt::format("a matrix of {} x {} is held in NF4; kernels read multiples of 16 x 64", w.outputs, w.inputs);
+  if (!w.table.equal(table))
+    return "matrices are held in NF4 with different tables; kernels have one";
+  return "";
+}
+
+/// Why the experts of a layer have no kernel that the first layer's have; empty: they have it.
+static std::string unfitExperts(const LayerWeights &w, const Matrix &first, at::ScalarType dtype) {
+  for (const Matrix *matrix : {&w.gateUp, &w.down}) {
+    if (!matrix->mxfp4() != !first.mxfp4() || !matrix->nf4() != !first.nf4())
+      return "experts are held in MXFP4, NF4 or dense in some matrices and otherwise in others; hold all of them alike";
+    if (!matrix->packed() && matrix->dense().scalar_type() != dtype)
+      return std::string("experts are held in ") + c10::toString(matrix->dense().scalar_type()) +
+             ", the decode step computes in " + c10::toString(dtype) + "; convert them";
+  }
+  if (first.nf4() && w.gateUp.nf4()->nestedTable.defined() != w.down.nf4()->nestedTable.defined())
+    return "of experts in NF4 one matrix has its absmax quantized and the other has not; quantize both alike";
   return "";
 }
 
 std::string unfitWeights(const GptOss &model) {
   const Weights &weights = model.weights();
   at::Tensor table; // of the first matrix in NF4
-  const auto why = [&](const Matrix &matrix) {
-    if (!table.defined() && matrix.nf4())
-      table = matrix.nf4()->table;
-    return unfitNf4(matrix, model.dtype(), table);
+  const auto why = [&](const Matrix &matrix) -> std::string {
+    const Nf4 *w = matrix.nf4();
+    if (!w)
+      return "";
+    if (!table.defined())
+      table = w->table;
+    return unfitNf4(*w, model.dtype(), table);
   };
-  if (const std::string no = why(weights.head); !no.empty())
-    return no;
-  for (const LayerWeights &w : weights.layers) {
-    for (const Matrix *matrix : {&w.qWeight, &w.kWeight, &w.vWeight, &w.oWeight})
-      if (const std::string no = why(*matrix); !no.empty())
-        return no;
-    if (w.gateUp.nf4() || w.down.nf4())
-      return "experts are held in NF4, which no kernel of the decode step reads; hold them dense or in MXFP4";
-    const Matrix &first = weights.layers[0].gateUp;
-    for (const Matrix *matrix : {&w.gateUp, &w.down}) {
-      if (matrix->packed() != first.packed())
-        return "experts are held in MXFP4 in some layers and dense in others; hold all of them alike";
-      if (!matrix->packed() && matrix->dense().scalar_type() != model.dtype())
-        return std::string("experts are held in ") + c10::toString(matrix->dense().scalar_type()) +
-               ", the decode step computes in " + c10::toString(model.dtype()) + "; convert them";
-    }
+  std::vector<const Matrix *> projections = {&weights.head};
+  for (const LayerWeights &w : weights.layers)
+    projections.insert(projections.end(), {&w.qWeight, &w.kWeight, &w.vWeight, &w.oWeight});
+  for (const Matrix *matrix : projections) {
+    if (matrix->mxfp4())
+      return "a projection is held in MXFP4, which is for experts; hold it dense";
+    if (const std::string no = why(*matrix); !no.empty())
+      return no;
   }
+  for (const LayerWeights &w : weights.layers)
+    for (const std::string &no : {unfitExperts(w, weights.layers[0].gateUp, model.dtype()), why(w.gateUp), why(w.down)})
+      if (!no.empty())
+        return no;
   return "";
 }
 

@@ -29,9 +29,10 @@ bool singleFits(const ExpertsSpec &spec) {
          device::experts_rows_slots(spec.hidden, spec.intermediate, 2) >= 2;
 }
 
-bool dense(const ExpertsSpec &spec) { return spec.format == WeightFormat::Dense; }
-/// Tokens of a launch over 16-bit weights: a lane holds a pair.
-int denseTokens(const ExpertsSpec &spec) { return std::min(8, 32 / std::max(1, spec.expertsPerToken)); }
+/// Whether both products are one launch of experts_line.cuh, whatever the number of tokens.
+bool inLine(const ExpertsSpec &spec) { return spec.format != WeightFormat::Mxfp4; }
+/// Tokens of such a launch: a lane holds a pair.
+int lineTokens(const ExpertsSpec &spec) { return std::min(8, 32 / std::max(1, spec.expertsPerToken)); }
 
 /// Columns of the longest row that the products sum over: what a tile's scales are.
 int columnsOf(const ExpertsSpec &spec) {
@@ -52,10 +53,12 @@ Result<void> checkSpec(const ExpertsSpec &spec) {
                                spec.hidden, spec.intermediate)};
   if (spec.expertsPerToken < 1 || spec.expertsPerToken > 8)
     return Error{fmt::format("1 to 8 experts a token, got {}", spec.expertsPerToken)};
-  if (spec.format == WeightFormat::Nf4)
-    return Error{"there is no kernel for experts in NF4; hold them dense or in MXFP4"};
-  if (dense(spec) && spec.kind != ExpertsKind::Layer)
-    return Error{"experts with 16-bit weights have a kernel of the whole layer, none of a single product"};
+  if (inLine(spec) && spec.kind != ExpertsKind::Layer)
+    return Error{"experts with 16-bit weights or in NF4 have a kernel of the whole layer, none of a single product"};
+  for (int size : {spec.hidden, spec.intermediate})
+    if (spec.format == WeightFormat::Nf4 && size % device::kNf4Block)
+      return Error{fmt::format("experts in NF4 have sizes that are multiples of {}, got hidden {} and intermediate {}",
+                               device::kNf4Block, spec.hidden, spec.intermediate)};
   return {};
 }
 
@@ -67,12 +70,27 @@ ExpertsSchedule denseLaunch(const ExpertsSpec &spec) {
                       device::kDenseAhead),
           family,
           true,
-          denseTokens(spec),
+          lineTokens(spec),
           64 * device::kDenseTileBlocks,
           device::kDenseAhead,
           warps,
           32 * warps,
           0};
+}
+
+/// The same over NF4.
+ExpertsSchedule nf4Launch(const ExpertsSpec &spec) {
+  const char *family = spec.arch == "sm_75" ? "Sm75" : "Sm80";
+  const int warps = device::kDenseTileBlocks * device::kExpertsNf4Shares, ahead = device::kExpertsNf4Ahead;
+  return {fmt::format("ExpertsNf4<{}, Shape, {}, {}>", family, device::kExpertsNf4Shares, ahead),
+          family,
+          true,
+          lineTokens(spec),
+          64 * device::kDenseTileBlocks,
+          ahead,
+          warps,
+          32 * warps,
+          device::kExpertsNf4SharedBytes};
 }
 
 /// Hopper, few tokens: two groups of warps hold the activations of 4 tokens, one those of 8.
@@ -194,8 +212,8 @@ double meanCost(double mean, int rowClass) {
 std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
   if (spec.kind == ExpertsKind::Gradient)
     return {32, 64};
-  if (dense(spec))
-    return {denseTokens(spec)};
+  if (inLine(spec))
+    return {lineTokens(spec)};
   std::vector<int> classes;
   if (singleFits(spec))
     classes = {4, 8};
@@ -209,8 +227,8 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
 Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts) {
   if (Result<void> fits = checkSpec(spec); !fits)
     return fits.error();
-  if (dense(spec))
-    return denseTokens(spec);
+  if (inLine(spec))
+    return lineTokens(spec);
   const double mean =
       static_cast<double>(tokens) * spec.expertsPerToken / static_cast<double>(std::max<int64_t>(experts, 1));
   int best = 0;
@@ -237,8 +255,8 @@ Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec) {
                              spec.intermediate, spec.arch, fmt::join(classes, ", "))};
   if (spec.kind == ExpertsKind::Gradient)
     return gradient(spec);
-  if (dense(spec))
-    return denseLaunch(spec);
+  if (inLine(spec))
+    return spec.format == WeightFormat::Nf4 ? nf4Launch(spec) : denseLaunch(spec);
   if (spec.rows <= 8)
     return singleLaunch(spec);
   if (spec.rows == kExpertsFewClass)

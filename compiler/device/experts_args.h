@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a launcher hands to the kernels of a mixture of experts: plain C++, the same for the host and for NVRTC.
 #pragma once
+#include "linear_nf4_args.h"
 
 namespace maskjit::device {
 
@@ -62,21 +63,35 @@ struct DenseStack {
   const void *bias;    // [experts, rows]
 };
 
-/// The same call as ExpertsArgs' on such matrices, for up to 8 tokens.
-struct ExpertsDenseArgs {
-  const void *x;            // [tokens, hidden], 16-byte aligned
-  DenseStack gate_up, down; // rows as ExpertsArgs'
+/// One matrix an expert in NF4, each quantized by itself over its flattened values: what Nf4Matrix points to is the
+/// first expert's, the others' follow: codes [experts, rows, columns / 2], absmax [experts, rows * columns / 64],
+/// nested_absmax [experts, experts_nested_blocks(rows * columns)], nested_offset [experts]. The tables are those of
+/// all.
+struct Nf4Stack {
+  Nf4Matrix first;
+  const void *bias; // [experts, rows]
+};
+constexpr long long experts_nested_blocks(long long weights) { return (weights / 64 + 255) / 256; }
+
+/// The same call as ExpertsArgs' on matrices of either kind, for up to 8 tokens.
+template <class Stack> struct ExpertsLineArgs {
+  const void *x;       // [tokens, hidden], 16-byte aligned
+  Stack gate_up, down; // rows as ExpertsArgs'
   const int *experts;
   const float *weights;
   float *out;
   int tokens, accumulate;
   float alpha, limit;
+  ExpertsAdapter gate_up_adapter, down_adapter; // as ExpertsArgs'
+  int adapter_rank;
 
   // ---- workspace, 16-byte aligned ----
   void *h;           // [pairs, intermediate]
   unsigned *barrier; // experts_dense_words, zero before the first launch ever, left ready for the next
   void *shares;      // experts_dense_share_bytes: sums over a part of the features, of tiles that blocks share
 };
+using ExpertsDenseArgs = ExpertsLineArgs<DenseStack>;
+using ExpertsNf4Args = ExpertsLineArgs<Nf4Stack>;
 
 /// One product of training: y[p] = matrix of expert p times x[p / per_row], plus the bias. Its gradient, in the same
 /// block: y[p] = x[p / per_row] times the matrix itself, the sum running over its rows; no bias.

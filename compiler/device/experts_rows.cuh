@@ -213,7 +213,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   __shared__ LowShares<S> low_shares;
   const int rank = a.adapter_rank, all_pairs = a.tokens * kTopK;
   if (kAdapter && a.gate_up_adapter.a)
-    make_low<S, Shape::kHidden>(a.gate_up_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
+    make_low<S, bf16, Shape::kHidden>(a.gate_up_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
       return pairs_of_eight(
           static_cast<const uint4 *>(a.x)[static_cast<long long>(pair / kTopK) * (Shape::kHidden / 8) + c]);
     });
@@ -334,10 +334,11 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   if (kAdapter && a.gate_up_adapter.a)
     clear_low(a.gate_up_adapter, rank, all_pairs, 32 * S::kWarps); // for the launch after
   if (kAdapter && a.down_adapter.a)
-    make_low<S, Shape::kIntermediate>(a.down_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
-      return load_from_l2(static_cast<const uint4 *>(a.h) + static_cast<long long>(pair) * (Shape::kIntermediate / 8) +
-                          c);
-    });
+    make_low<S, bf16, Shape::kIntermediate>(
+        a.down_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
+          return load_from_l2(static_cast<const uint4 *>(a.h) +
+                              static_cast<long long>(pair) * (Shape::kIntermediate / 8) + c);
+        });
 
   // ---- down. Row order 0 2 1 3 4 6 5 7: neighbours in g are two rows apart, on opposite halves of the banks.
   const Second share(member, t);

@@ -12,12 +12,14 @@ template <class S> using LowShares = float[S::kWarps / kLowWarps][kLowWarps][8];
 
 /// low[pair] = a x[pair] for all pairs, a row of one expert's factor kLowWarps warps; `read(pair, c)` gives features
 /// 8c .. 8c + 7 of x in the order of pairs_of_eight. All consumer warps of the grid.
-template <class S, int kColumns, class Routed, class Read>
+template <class S, class T, int kColumns, class Routed, class Read>
 __device__ void make_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane,
                          LowShares<S> &shares, Read read) {
   constexpr int kTeams = S::kWarps / kLowWarps, kChunks = kColumns / 8, kEach = ceil_div(kChunks, kLowWarps * kWarp);
   constexpr int kFirstBarrier = 4; // those before it are the tiles'
   const int team = warp / kLowWarps, part = warp % kLowWarps, rows = experts.count() * rank;
+  if (S::kWarps % kLowWarps != 0 && team >= kTeams)
+    return; // warps that are no team
   for (int i = blockIdx.x + team * gridDim.x; i < rows; i += kTeams * gridDim.x) {
     const int expert = experts.nth(i / rank), row = i % rank;
     const u16 *const from = low_row(adapter, rank, expert, row, kColumns);
@@ -35,7 +37,7 @@ __device__ void make_low(const ExpertsAdapter &adapter, int rank, const Routed &
       for (int k = 0; k < kEach; ++k) {
         const int c = (k * kLowWarps + part) * kWarp + lane;
         if (c < kChunks)
-          sum += eight_products<bf16>(pairs_of_eight(factor[k]), read(__ffs(pairs) - 1, c));
+          sum += eight_products<T>(pairs_of_eight(factor[k]), read(__ffs(pairs) - 1, c));
       }
       sum = warp_sum(sum);
       if (lane == 0)
@@ -44,8 +46,8 @@ __device__ void make_low(const ExpertsAdapter &adapter, int rank, const Routed &
     named_sync(kFirstBarrier + team, kLowWarps * kWarp);
     if (part == 0 && routed >> lane & 1) { // a lane a pair
       const int at = __popc(routed & ((1u << lane) - 1));
-      store_low<bf16>(adapter.low, lane * rank + row,
-                      shares[team][0][at] + shares[team][1][at] + (shares[team][2][at] + shares[team][3][at]));
+      store_low<T>(adapter.low, lane * rank + row,
+                   shares[team][0][at] + shares[team][1][at] + (shares[team][2][at] + shares[team][3][at]));
     }
     named_sync(kFirstBarrier + team, kLowWarps * kWarp); // the shares have been read
   }
@@ -63,6 +65,8 @@ template <class S, int kColumns, class Routed>
 __device__ void fetch_low(const ExpertsAdapter &adapter, int rank, const Routed &experts, int warp, int lane) {
   constexpr int kTeams = S::kWarps / kLowWarps, kLine = 64; // elements of 128 bytes
   const int team = warp / kLowWarps, part = warp % kLowWarps, rows = experts.count() * rank;
+  if (S::kWarps % kLowWarps != 0 && team >= kTeams)
+    return;
   for (int i = blockIdx.x + team * gridDim.x; i < rows; i += kTeams * gridDim.x) {
     const u16 *const row = low_row(adapter, rank, experts.nth(i / rank), i % rank, kColumns);
     for (int at = (part * kWarp + lane) * kLine; at < kColumns; at += kLowWarps * kWarp * kLine)

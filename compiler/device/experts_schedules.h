@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Schedules of the kernels for 4-bit experts: tiles, threads and shared memory, the same numbers for host and device.
 #pragma once
-#include "schedules.h"
+#include "linear_nf4_schedules.h"
 
 namespace maskjit::device {
 
@@ -48,19 +48,30 @@ template <class Shape_, int kGroups_> struct ExpertsRows {
   static_assert(kTokens * Shape::kTopK <= 32, "a lane holds a pair");
 };
 
-// ---- few tokens, 16-bit weights, every architecture: one block a multiprocessor, both products in one launch ----
+// ---- few tokens, 16-bit weights or NF4, every architecture: one block a multiprocessor, both products in one launch
+// ----
 
-/// Tiles of 64 * kTileBlocks outputs; kShares warps share the inputs of each 64.
-template <class Arch_, class Shape_, int kTileBlocks_, int kShares_, int kAhead_> struct ExpertsDense {
+/// Tiles of 64 * kTileBlocks outputs; kShares warps share the inputs of each 64, kStepIn of them a round.
+template <class Arch_, class Shape_, int kTileBlocks_, int kShares_, int kAhead_, int kStepIn_ = 16>
+struct ExpertsDense {
   using Arch = Arch_;
   using Shape = Shape_;
-  static constexpr int kTileBlocks = kTileBlocks_, kShares = kShares_, kAhead = kAhead_;
+  static constexpr int kTileBlocks = kTileBlocks_, kShares = kShares_, kAhead = kAhead_, kStepIn = kStepIn_;
   static constexpr int kWarps = kTileBlocks * kShares, kThreads = 32 * kWarps;
-  static constexpr int kTileOut = 64 * kTileBlocks, kRoundIn = 16 * kShares;
+  static constexpr int kTileOut = 64 * kTileBlocks, kRoundIn = kStepIn * kShares;
   static constexpr int kTokens = 32 / Shape::kTopK < 8 ? 32 / Shape::kTopK : 8; // a lane holds a pair
   static constexpr int kItems = 4 * kTileBlocks; // products of a step, a warp's float4 each
 };
 constexpr int kDenseTileBlocks = 2, kDenseShares = 6, kDenseAhead = 4;
+
+/// NF4: a round is a block of 64 weights of an output. In shared memory: table of pairs, nested tables of both
+/// products.
+template <class Arch_, class Shape_, int kShares_, int kAhead_>
+struct ExpertsNf4 : ExpertsDense<Arch_, Shape_, kDenseTileBlocks, kShares_, kAhead_, kNf4Block> {
+  static_assert(Shape_::kHidden % kNf4Block == 0 && Shape_::kIntermediate % kNf4Block == 0);
+};
+constexpr int kExpertsNf4Shares = 5, kExpertsNf4Ahead = 1; // 45 blocks of 64 are 9 rounds
+constexpr int kExpertsNf4SharedBytes = kNf4TableBytes + 2 * 256 * 4;
 /// Blocks that a launch needs at least: then none has parts of more than two tiles of the second product.
 constexpr int experts_dense_blocks(int hidden) { return ceil_div(hidden, 64 * kDenseTileBlocks); }
 /// Words of the barrier: arrival, generation, and arrivals at the tile that a block begins and others go on with.

@@ -3,7 +3,8 @@
 //
 // As in linear_nf4_rows.cuh the warps of a block take blocks of 64 input features in turn, and a lane takes 16 features
 // of two matrix rows; as in linear_rows.cuh a block goes over its tiles of 16 features with the next tile's codes under
-// way, up to 8 input rows stay in registers, and rows g and g + 8 of a tile are what rope turns together.
+// way, up to 8 input rows stay in registers, and rows g and g + 8 of a tile are what rope turns together. An adapter is
+// applied as there; rows of its first factors, 16 features a lane too, are read when they are multiplied.
 //
 // Shared memory: table of pairs | nested tables, one a matrix | partial sums [warps][16][8 * kGroups, padded] fp32,
 // twice where that is little | sums of squares.
@@ -26,7 +27,8 @@ template <class Arch_, int kIn_, int kWarps_, int kGroups_, int kHead_, bool kNe
   static_assert(kIn % kNf4Block == 0 && kHead % 16 == 0);
 };
 
-template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fused(const LinearNf4StepArgs &nf4) {
+template <class S, class T, bool kNorm, class Out, bool kAdapter = false>
+__device__ void linear_nf4_fused(const LinearNf4StepArgs &nf4) {
   constexpr int kSteps = S::kSteps, kGroups = S::kGroups, kIn = S::kIn;
   constexpr bool kKeepInput = kGroups == 1;
   extern __shared__ __align__(16) char linear_memory[];
@@ -35,7 +37,8 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
   float *const squares_of = linear_shared + S::kBuffers * S::kWarps * S::kSums; // [warps][rows]
   const LinearArgs &args = nf4.linear;
   const int warp = warp_index(), lane = lane_index(), g = lane / 4, t = lane % 4;
-  const int tiles = args.first_tile[kMostMatrices], first_row = blockIdx.y * S::kRows;
+  using Tile = LinearTile<S, kAdapter>;
+  const int tiles = Tile::count(args), first_row = blockIdx.y * S::kRows;
   const u32 lane_table = nf4_lane_table(shared_address(linear_memory));
   start_dependents();
 
@@ -43,8 +46,20 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
     uint2 word[2]; // of matrix rows g and g + 8
     Nf4Absmax<S::kNested> absmax[2];
   } codes[kSteps];
-  auto load = [&](Codes &to, const LinearTile<S, false> &tile, int step) {
-    const int block = min(step * S::kWarps + warp, S::kBlocksIn - 1);
+  auto block_of = [&](int step) { return min(step * S::kWarps + warp, S::kBlocksIn - 1); };
+  // The lane's part of a first factor's row.
+  auto factor = [&](const Tile &tile, int step, int half) {
+    return tile.weight(args) + static_cast<long long>(tile.feature(0, g + 8 * half)) * kIn +
+           block_of(step) * kNf4Block + 16 * t;
+  };
+  auto load = [&](Codes &to, const Tile &tile, int step) {
+    const int block = block_of(step);
+    if (kAdapter && tile.low) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        asm volatile("prefetch.global.L2 [%0];" ::"l"(factor(tile, step, half)));
+      return;
+    }
     const Nf4Matrix &matrix = nf4.matrix[tile.matrix];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -54,7 +69,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
     }
   };
   int index = blockIdx.x;
-  LinearTile<S, false> tile(args, min(index, tiles - 1));
+  Tile tile(args, min(index, tiles - 1));
 #pragma unroll
   for (int step = 0; step < kSteps; ++step)
     load(codes[step], tile, step);
@@ -81,22 +96,34 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
       input(kept[step], 0, step, squares[0]);
   __syncthreads(); // the tables
 
+  AdapterTerm<S, T> term(args, first_row);
   for (bool first = true, odd = false; index < tiles; index += gridDim.x, first = false, odd = !odd) {
-    const LinearTile<S, false> next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
+    const Tile next(args, min(index + static_cast<int>(gridDim.x), tiles - 1));
     const bool last = index + static_cast<int>(gridDim.x) >= tiles;
     const float *const nested_table = nested_tables + 256 * tile.matrix;
     const float offset = S::kNested ? *nf4.matrix[tile.matrix].nested_offset : 0.f;
-    float sums[kGroups][4] = {};
+    float sums[1][kGroups][4] = {};
+    if constexpr (kAdapter)
+      term.begin(tile);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       Codes &c = codes[step];
-      const float low_absmax = c.absmax[0].get(nested_table, offset),
-                  high_absmax = c.absmax[1].get(nested_table, offset);
       Nf4Pairs low[2], high[2];
+      if (kAdapter && tile.low) {
 #pragma unroll
-      for (int word = 0; word < 2; ++word) {
-        low[word] = nf4_decode<T>(word ? c.word[0].y : c.word[0].x, lane_table, low_absmax);
-        high[word] = nf4_decode<T>(word ? c.word[1].y : c.word[1].x, lane_table, high_absmax);
+        for (int word = 0; word < 2; ++word) {
+          const uint4 a = load_once<S>(factor(tile, step, 0) + 8 * word),
+                      b = load_once<S>(factor(tile, step, 1) + 8 * word);
+          low[word] = {a.x, a.y, a.z, a.w}, high[word] = {b.x, b.y, b.z, b.w};
+        }
+      } else {
+        const float low_absmax = c.absmax[0].get(nested_table, offset),
+                    high_absmax = c.absmax[1].get(nested_table, offset);
+#pragma unroll
+        for (int word = 0; word < 2; ++word) {
+          low[word] = nf4_decode<T>(word ? c.word[0].y : c.word[0].x, lane_table, low_absmax);
+          high[word] = nf4_decode<T>(word ? c.word[1].y : c.word[1].x, lane_table, high_absmax);
+        }
       }
       if (!last)
         load(c, next, step);
@@ -110,12 +137,14 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
 #pragma unroll
         for (int word = 0; word < 2; ++word) { // blocks past the last: zeros of the input
           const Nf4Pairs &w = low[word], &v = high[word];
-          mma<typename S::Arch, T>(sums[group], {w.p[0], v.p[0], w.p[1], v.p[1]}, x[4 * word], x[4 * word + 1]);
-          mma<typename S::Arch, T>(sums[group], {w.p[2], v.p[2], w.p[3], v.p[3]}, x[4 * word + 2], x[4 * word + 3]);
+          mma<typename S::Arch, T>(sums[0][group], {w.p[0], v.p[0], w.p[1], v.p[1]}, x[4 * word], x[4 * word + 1]);
+          mma<typename S::Arch, T>(sums[0][group], {w.p[2], v.p[2], w.p[3], v.p[3]}, x[4 * word + 2], x[4 * word + 3]);
         }
       }
     }
 
+    if constexpr (kAdapter)
+      term.add(sums, tile);
     float *const partial = linear_shared + (S::kBuffers > 1 && odd ? S::kWarps * S::kSums : 0);
     if (S::kBuffers == 1 && !first)
       __syncthreads(); // the tile before has been summed
@@ -124,7 +153,7 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         *reinterpret_cast<float2 *>(partial + warp * S::kSums + (8 * half + g) * S::kStride + 8 * group +
-                                    2 * t) = {sums[group][2 * half], sums[group][2 * half + 1]};
+                                    2 * t) = {sums[0][group][2 * half], sums[0][group][2 * half + 1]};
     if (kNorm && first)
 #pragma unroll
       for (int group = 0; group < kGroups; ++group) {
@@ -145,6 +174,10 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_nf4_fu
         b += partial[w * S::kSums + (8 + r) * S::kStride + row];
         if (kNorm)
           square += squares_of[w * S::kRows + row];
+      }
+      if (kAdapter && tile.low) {
+        term.store(tile, tile.feature(0, r), tile.feature(0, r + 8), first_row + row, a, b);
+        continue;
       }
       if (kNorm) {
         const float scale = rsqrtf(square / kIn + args.eps);

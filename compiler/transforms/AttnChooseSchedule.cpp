@@ -49,7 +49,7 @@ static LogicalResult chooseExperts(attn::ExpertsOp op, StringRef arch) {
   spec.rows = static_cast<int>(op.getRowClass());
   spec.dtype = op.getInput().getType().getElementType().isF16() ? DType::F16 : DType::BF16;
   spec.arch = arch.str();
-  spec.format = op.dense() ? WeightFormat::Dense : WeightFormat::Mxfp4;
+  spec.format = op.dense() ? WeightFormat::Dense : op.nf4() ? WeightFormat::Nf4 : WeightFormat::Mxfp4;
   Result<ExpertsSchedule> table = expertsSchedule(spec);
   if (!table)
     return op.emitOpError() << table.error().message;

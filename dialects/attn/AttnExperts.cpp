@@ -62,6 +62,38 @@ LogicalResult verifyDense(Operation *op, StringRef name, RankedTensorType weight
   return sizes.rows.is(name, weights.getDimSize(2));
 }
 
+/// Codes [experts, rows, columns / 2], table, absmax [experts, rows, columns / 64], perhaps nested; the bias is the
+/// last.
+LogicalResult verifyNf4(Operation *op, StringRef name, OperandRange tensors, const MatrixSizes &sizes) {
+  constexpr int64_t kBlock = 64, kNestedBlock = 256;
+  const RankedTensorType codes = typeOf(tensors[0]), table = typeOf(tensors[1]), absmax = typeOf(tensors[2]);
+  const bool nested = tensors.size() == 7;
+  if (codes.getRank() != 3 || absmax.getRank() != 3 || !codes.getElementType().isInteger(8) ||
+      (nested ? !absmax.getElementType().isInteger(8) : !absmax.getElementType().isF32()))
+    return op->emitOpError() << name
+                             << " in NF4 is codes [experts, rows, columns / 2] of i8 and absmax [experts, rows, "
+                             << "columns / 64] of f32, of i8 with nested tensors; got " << codes << " and " << absmax;
+  if (table.getShape() != ArrayRef<int64_t>({16}) || !table.getElementType().isF32())
+    return op->emitOpError() << name << " has a table of 16 values of f32, got " << table;
+  for (RankedTensorType type : {codes, absmax})
+    if (failed(sizes.experts.is(name, type.getDimSize(0))) || failed(sizes.rows.is(name, type.getDimSize(1))))
+      return failure();
+  for (auto [type, each] : {std::pair(codes, int64_t(2)), std::pair(absmax, kBlock)})
+    if (failed(sizes.columns.is(name, type.isDynamicDim(2) ? type.getDimSize(2) : type.getDimSize(2) * each)))
+      return failure();
+  if (!nested)
+    return success();
+  const int64_t blocks = sizes.rows.value * sizes.columns.value / kBlock,
+                many = (blocks + kNestedBlock - 1) / kNestedBlock;
+  const RankedTensorType nestedTable = typeOf(tensors[3]), nestedAbsmax = typeOf(tensors[4]),
+                         offset = typeOf(tensors[5]);
+  if (nestedTable.getShape() != ArrayRef<int64_t>({kNestedBlock}) || nestedAbsmax.getRank() != 2 ||
+      nestedAbsmax.getDimSize(1) != many || offset.getRank() != 1)
+    return op->emitOpError() << name << " takes nested tensors [256], [experts, " << many << "] and [experts], got "
+                             << nestedTable << ", " << nestedAbsmax << " and " << offset;
+  return success();
+}
+
 /// The factors of an adapter of one matrix an expert; none pass.
 LogicalResult verifyFactors(Operation *op, StringRef name, OperandRange factors, Type element,
                             const MatrixSizes &sizes) {
@@ -89,14 +121,17 @@ int64_t ExpertsOp::intermediate() {
   const RankedTensorType down = typeOf(getDown()[0]);
   if (dense())
     return down.getRank() == 3 ? down.getDimSize(1) : -1;
+  if (nf4())
+    return down.getRank() != 3 ? -1 : down.isDynamicDim(2) ? ShapedType::kDynamic : down.getDimSize(2) * 2;
   return down.getRank() != 4 ? -1 : down.isDynamicDim(2) ? ShapedType::kDynamic : down.getDimSize(2) * 32;
 }
 
 LogicalResult ExpertsOp::verify() {
   for (OperandRange matrix : {getGateUp(), getDown()})
-    if (matrix.size() != getGateUp().size() || (matrix.size() != 2 && matrix.size() != 3))
-      return emitOpError() << "has both matrices as blocks, scales and bias or as weights and bias, got "
-                           << getGateUp().size() << " and " << getDown().size() << " tensors";
+    if (matrix.size() != getGateUp().size() || !(dense() || nf4() || matrix.size() == 3))
+      return emitOpError()
+             << "has both matrices as blocks, scales and bias, as weights and bias or as those of NF4, got "
+             << getGateUp().size() << " and " << getDown().size() << " tensors";
   const auto input = getInput().getType(), chosen = getChosen().getType();
   if (input.isDynamicDim(1) || chosen.isDynamicDim(1) || ShapedType::isDynamic(intermediate()))
     return emitOpError() << "the hidden size, the intermediate size and the number of experts a token must be known";
@@ -117,12 +152,11 @@ LogicalResult ExpertsOp::verify() {
   for (const auto &[name, tensors, sizes] : matrices) {
     const Type element = input.getElementType();
     if (failed(dense() ? verifyDense(*this, name, typeOf(tensors[0]), element, sizes)
+               : nf4() ? verifyNf4(*this, name, tensors, sizes)
                        : verifyMxfp4(*this, name, typeOf(tensors[0]), typeOf(tensors[1]), sizes)) ||
         failed(verifyBias(*this, name, typeOf(tensors.back()), element, sizes)))
       return failure();
   }
-  if (dense() && !(getGateUpLora().empty() && getDownLora().empty()))
-    return emitOpError() << "adapts experts in MXFP4 alone";
   if (failed(verifyFactors(*this, "lora_gate_up", getGateUpLora(), input.getElementType(), gateUp)) ||
       failed(verifyFactors(*this, "lora_down", getDownLora(), input.getElementType(), down)))
     return failure();

@@ -38,14 +38,18 @@ def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments
 
     A matrix of `rows` by `columns` an expert comes in MXFP4, (blocks [experts, rows, columns / 32, 16], two values a
     byte, the low nibble first; scales [experts, rows, columns / 32], a power of two each; bias [experts, rows]), or
-    dense, (weights [experts, columns, rows] of x's type; bias).
+    dense, (weights [experts, columns, rows] of x's type; bias), or in NF4, (codes [experts, rows, columns / 2]; table
+    [16]; absmax [experts, rows, columns / 64]; bias). Where absmax is quantized itself the bias comes after nested_table
+    [256], nested_absmax [experts, blocks / 256 rounded up] and nested_offset [experts]; what a weight is worth says
+    attn.nf4.
 
     `lora_gate_up(%a, %b)`, `lora_down(%a, %b)`: a low-rank adapter of that matrix of each expert, W + B A, with A
     [experts, r, columns] and B [experts, rows, r], the adapter's scale in it. r is the same for both, a multiple of 16:
     factors of another rank are padded with zeros.
 
     `class` says for how many tokens a kernel is made, not how many there are: 4 or 8, the most of a single launch, else
-    the tokens of one expert that a tile holds. Dense experts have class 8 alone; more tokens are its groups.
+    the tokens of one expert that a tile holds. Dense experts and those in NF4 have class 8 alone; more tokens are its
+    groups.
 
     ```mlir
     %y = attn.experts %x to (%chosen, %scores) gate_up (%b1, %s1, %bias1) down (%b2, %s2, %bias2) add (%r)
@@ -66,8 +70,9 @@ def Attn_ExpertsOp : Op<Attn_Dialect, "experts", [Pure, AttrSizedOperandSegments
   let extraClassDeclaration = [{
     int64_t hidden() { return getInput().getType().getDimSize(1); }
     int64_t intermediate(); // -1 if the down matrix has no rank that a format has
-    /// Whether the weights are 16-bit numbers; else they are MXFP4.
+    /// Whether the weights are 16-bit numbers, or NF4; else they are MXFP4.
     bool dense() { return getGateUp().size() == 2; }
+    bool nf4() { return getGateUp().size() == 4 || getGateUp().size() == 7; }
     int64_t top() { return getChosen().getType().getDimSize(1); }
   }];
 }

@@ -8,11 +8,18 @@
 namespace maskjit {
 
 /// One matrix an expert, as checkpoints store it: in MXFP4, value = E2M1 nibble * 2^(scale - 127), the low nibble
-/// first, scale bytes at most 128; or 16-bit numbers of the activations' dtype. Pointers are multiples of 16 bytes.
+/// first, scale bytes at most 128; or 16-bit numbers of the activations' dtype; or in NF4, each quantized by itself as
+/// bitsandbytes does, value = table[nibble] * absmax, the high nibble first. Pointers are multiples of 16 bytes.
 struct ExpertsView {
-  const void *weights = nullptr; // u8 [experts, rows, columns / 32, 16]; dense: [experts, columns, rows]
-  const void *scales = nullptr;  // u8 [experts, rows, columns / 32]; dense: null
+  const void *weights = nullptr; // u8 [experts, rows, columns / 32, 16]; dense: [experts, columns, rows]; NF4: u8
+                                 // [experts, rows, columns / 2]
+  const void *scales = nullptr;  // u8 [experts, rows, columns / 32]; dense: null; NF4: absmax [experts, rows, columns /
+                                 // 64], fp32, or u8 where it is quantized itself
   const void *bias = nullptr;    // [experts, rows] of the activations' dtype
+  // ---- NF4, fp32 ----
+  const void *table = nullptr;                                 // [16]
+  const void *nestedTable = nullptr;                           // [256]; null: absmax is fp32
+  const void *nestedAbsmax = nullptr, *nestedOffset = nullptr; // [experts, blocks / 256 rounded up], [experts]
 };
 
 /// A low-rank adapter of a matrix: W + b a for each expert, both of the activations' dtype, the adapter's scale in b.
@@ -33,7 +40,7 @@ struct ExpertsCall {
   float *out = nullptr;            // [tokens, hidden] fp32, contiguous
   bool accumulate = false;         // add to what is in `out`, a residual stream
   float alpha = 1.702f, limit = 7;
-  int64_t adapterRank = 0; // a multiple of 16, at most 128; 0: no adapters
+  int64_t adapterRank = 0; // a multiple of 16; 0: no adapters
   ExpertsAdapterView gateUpAdapter, downAdapter;
   bool dependent = false; // the kernel before it on the stream lets this one start early (see LoadedKernel::launch)
 
@@ -53,8 +60,8 @@ Result<int64_t> expertsBarrierBytes(const ExpertsCall &call);
 
 /// Launches on `stream` of the current context and returns at once; the number of launches and their grids depend on
 /// `tokens` alone, never on the routing, so that a captured graph follows new values behind the same pointers. The
-/// first call of a structure compiles or loads its kernel. Dense weights are read anew for every 8 tokens. Errors:
-/// sizes that no kernel takes, more experts than 128, dense weights on a GPU with few multiprocessors.
+/// first call of a structure compiles or loads its kernel. Weights that are dense or in NF4 are read anew for every 8
+/// tokens. Errors: sizes that no kernel takes, more experts than 128, such weights on a GPU with few multiprocessors.
 Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream);
 
 /// Compiles or loads the kernels of such a call; afterwards the call itself may be captured into a graph.

@@ -19,7 +19,7 @@ struct Choice {
   cuda::Device device;
   ImageKind kind;
   ExpertsSpec spec;
-  bool dense() const { return spec.format == WeightFormat::Dense; }
+  bool inLine() const { return spec.format != WeightFormat::Mxfp4; } // groups of few tokens
   bool single() const { return spec.rows <= 8; }
 
   Result<std::shared_ptr<const cuda::LoadedKernel>> kernel() const {
@@ -27,8 +27,8 @@ struct Choice {
   }
 };
 
-/// Fills in the architecture and the class of `spec` for `tokens` tokens.
-Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts) {
+/// Fills in the architecture and the class of `spec` for `tokens` tokens with an adapter of rank `rank`.
+Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts, int64_t rank = 0) {
   if (experts < 1 || experts > device::kMostExperts)
     return Error{fmt::format("1 to {} experts a layer, got {}", device::kMostExperts, experts)};
   if (tokens * spec.expertsPerToken > kMostPairs)
@@ -43,13 +43,14 @@ Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts) {
     return target.error();
   spec.arch = target->arch;
   // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
-  if (spec.format == WeightFormat::Dense && device->multiprocessors < device::experts_dense_blocks(spec.hidden))
-    return Error{
-        fmt::format("experts with 16-bit weights of {} hidden features need {} multiprocessors, this GPU has {}; "
-                    "take the model's forward pass or hold them in MXFP4",
-                    spec.hidden, device::experts_dense_blocks(spec.hidden), device->multiprocessors)};
-  const bool few = device->multiprocessors < device::experts_rows_blocks(spec.hidden);
-  Result<int> rows = expertsRows(spec, few ? std::max<int64_t>(tokens, 9) : tokens, experts);
+  if (spec.format != WeightFormat::Mxfp4 && device->multiprocessors < device::experts_dense_blocks(spec.hidden))
+    return Error{fmt::format(
+        "experts with 16-bit weights or in NF4 of {} hidden features need {} multiprocessors, this GPU has {}; "
+        "take the model's forward pass or hold them in MXFP4",
+        spec.hidden, device::experts_dense_blocks(spec.hidden), device->multiprocessors)};
+  const bool grouped =
+      device->multiprocessors < device::experts_rows_blocks(spec.hidden) || rank > device::kMostExpertsRank;
+  Result<int> rows = expertsRows(spec, grouped ? std::max<int64_t>(tokens, 9) : tokens, experts);
   if (!rows)
     return rows.error();
   spec.rows = *rows;
@@ -63,7 +64,7 @@ Result<Choice> choose(const ExpertsCall &call) {
   spec.expertsPerToken = static_cast<int>(call.expertsPerToken);
   spec.dtype = call.dtype;
   spec.format = call.format;
-  return choose(spec, call.tokens, call.experts);
+  return choose(spec, call.tokens, call.experts, call.adapterRank);
 }
 
 Result<Choice> choose(const ExpertsLinearCall &call, bool gradient) {
@@ -90,10 +91,10 @@ struct Parts {
   Parts(const ExpertsCall &call, const Choice &choice) {
     constexpr int64_t kElement = 2; // bytes of fp16 and bf16
     Workspace workspace;
-    const int64_t tokens = choice.dense() ? std::min<int64_t>(call.tokens, choice.spec.rows) : call.tokens;
+    const int64_t tokens = choice.inLine() ? std::min<int64_t>(call.tokens, choice.spec.rows) : call.tokens;
     const int64_t pairs = tokens * call.expertsPerToken;
     h = workspace.take(pairs * call.intermediate * kElement);
-    if (choice.dense())
+    if (choice.inLine())
       shares = workspace.take(device::experts_dense_share_bytes(static_cast<int>(choice.device.multiprocessors)));
     if (!choice.single()) {
       tiles = device::experts_tiles(static_cast<int>(pairs), static_cast<int>(call.experts),
@@ -126,9 +127,8 @@ struct LinearParts {
 
 Result<void> checkAdapter(const ExpertsCall &call) {
   const int64_t rank = call.adapterRank;
-  if (rank % 16 || rank > device::kMostExpertsRank || ((call.gateUpAdapter.a || call.downAdapter.a) && rank < 1))
-    return Error{fmt::format("an adapter of experts has a rank that is a multiple of 16 and at most {}, got {}",
-                             device::kMostExpertsRank, rank)};
+  if (rank % 16 || ((call.gateUpAdapter.a || call.downAdapter.a) && rank < 1))
+    return Error{fmt::format("an adapter of experts has a rank that is a multiple of 16, got {}", rank)};
   return {};
 }
 
@@ -136,16 +136,27 @@ device::Mxfp4Stack stack(const ExpertsView &view) {
   return {static_cast<const unsigned char *>(view.weights), static_cast<const unsigned char *>(view.scales), view.bias};
 }
 
+void setStack(device::DenseStack &to, const ExpertsView &view) { to = {view.weights, view.bias}; }
+void setStack(device::Nf4Stack &to, const ExpertsView &view) {
+  to = {{static_cast<const unsigned char *>(view.weights), static_cast<const float *>(view.table), view.scales,
+         static_cast<const float *>(view.nestedTable), static_cast<const float *>(view.nestedAbsmax),
+         static_cast<const float *>(view.nestedOffset)},
+        view.bias};
+}
+
 /// A launch for each group of as many tokens as the kernel takes, one after the other on the stream.
-Result<void> denseForward(const cuda::LoadedKernel &kernel, const ExpertsCall &call, const Choice &choice,
-                          void *stream) {
+template <class Stack>
+Result<void> inLineForward(const cuda::LoadedKernel &kernel, const ExpertsCall &call, const Choice &choice,
+                           void *stream) {
+  enum Entry { Plain, Adapted }; // as emitCuda orders them
   const Parts parts(call, choice);
   char *memory = static_cast<char *>(call.workspace);
+  const size_t entry = call.gateUpAdapter.a || call.downAdapter.a ? Adapted : Plain;
   for (int64_t first = 0; first < call.tokens; first += choice.spec.rows) {
-    device::ExpertsDenseArgs args{};
+    device::ExpertsLineArgs<Stack> args{};
     args.x = static_cast<const char *>(call.x) + first * call.hidden * 2;
-    args.gate_up = {call.gateUp.weights, call.gateUp.bias};
-    args.down = {call.down.weights, call.down.bias};
+    setStack(args.gate_up, call.gateUp);
+    setStack(args.down, call.down);
     args.experts = call.chosen + first * call.expertsPerToken;
     args.weights = call.scores + first * call.expertsPerToken;
     args.out = call.out + first * call.hidden;
@@ -153,11 +164,14 @@ Result<void> denseForward(const cuda::LoadedKernel &kernel, const ExpertsCall &c
     args.accumulate = call.accumulate;
     args.alpha = call.alpha;
     args.limit = call.limit;
+    args.adapter_rank = static_cast<int>(call.adapterRank);
+    args.gate_up_adapter = {call.gateUpAdapter.a, call.gateUpAdapter.b, memory + parts.gateUpLow};
+    args.down_adapter = {call.downAdapter.a, call.downAdapter.b, memory + parts.downLow};
     args.h = memory + parts.h;
     args.barrier = call.barrier;
     args.shares = memory + parts.shares;
     void *arguments[] = {&args};
-    if (auto done = kernel.launch(0, {choice.device.multiprocessors, 1, 1}, reinterpret_cast<cuda::Stream>(stream),
+    if (auto done = kernel.launch(entry, {choice.device.multiprocessors, 1, 1}, reinterpret_cast<cuda::Stream>(stream),
                                   arguments, call.dependent || first > 0);
         !done)
       return done;
@@ -165,15 +179,18 @@ Result<void> denseForward(const cuda::LoadedKernel &kernel, const ExpertsCall &c
   return {};
 }
 
+const char *nameOf(WeightFormat format) {
+  return format == WeightFormat::Dense ? "dense" : format == WeightFormat::Nf4 ? "nf4" : "mxfp4";
+}
+
 } // namespace
 
 KernelRequest expertsRequest(const ExpertsSpec &spec) {
   KernelRequest request;
   request.name = "experts";
-  request.structure = fmt::format("experts {} kind {} {} x {} top {} class {} {} {}",
-                                  spec.format == WeightFormat::Dense ? "dense" : "mxfp4", static_cast<int>(spec.kind),
-                                  spec.hidden, spec.intermediate, spec.expertsPerToken, spec.rows,
-                                  spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
+  request.structure = fmt::format("experts {} kind {} {} x {} top {} class {} {} {}", nameOf(spec.format),
+                                  static_cast<int>(spec.kind), spec.hidden, spec.intermediate, spec.expertsPerToken,
+                                  spec.rows, spec.dtype == DType::F16 ? "f16" : "bf16", spec.arch);
   request.spec.arch = spec.arch;
   request.spec.dtype = spec.dtype;
   request.key = [spec] { return cudaKey(spec); };
@@ -193,7 +210,7 @@ Result<int64_t> expertsBarrierBytes(const ExpertsCall &call) {
   if (!device)
     return device.error();
   const int words =
-      call.format == WeightFormat::Dense ? device::experts_dense_words(static_cast<int>(device->multiprocessors)) : 2;
+      call.format != WeightFormat::Mxfp4 ? device::experts_dense_words(static_cast<int>(device->multiprocessors)) : 2;
   return static_cast<int64_t>(words) * 4;
 }
 
@@ -218,8 +235,9 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   if (!found)
     return found.error();
   const cuda::LoadedKernel &kernel = **found;
-  if (choice->dense())
-    return denseForward(kernel, call, *choice, stream);
+  if (choice->inLine())
+    return call.format == WeightFormat::Dense ? inLineForward<device::DenseStack>(kernel, call, *choice, stream)
+                                              : inLineForward<device::Nf4Stack>(kernel, call, *choice, stream);
 
   const Parts parts(call, *choice);
   char *memory = static_cast<char *>(call.workspace);

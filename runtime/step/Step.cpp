@@ -247,7 +247,15 @@ struct Step::Impl {
     call.scores = static_cast<const float *>(at.data(launch, "scores"));
     auto view = [&](const char *role) {
       const std::vector<int> &v = launch.values.at(role);
-      return ExpertsView{at.data(v.front()), v.size() == 3 ? at.data(v[1]) : nullptr, at.data(v.back())};
+      ExpertsView view;
+      view.weights = at.data(v.front()), view.bias = at.data(v.back());
+      if (v.size() == 3)
+        view.scales = at.data(v[1]);
+      if (v.size() > 3)
+        view.table = at.data(v[1]), view.scales = at.data(v[2]);
+      if (v.size() == 7)
+        view.nestedTable = at.data(v[3]), view.nestedAbsmax = at.data(v[4]), view.nestedOffset = at.data(v[5]);
+      return view;
     };
     call.format = spec.expertsFormat;
     call.gateUp = view("gate_up"), call.down = view("down");

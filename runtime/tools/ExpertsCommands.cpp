@@ -22,7 +22,9 @@ Result<std::string> produce(const Flags &flags) {
   spec.kind = flags.kind == "linear"     ? ExpertsKind::Linear
               : flags.kind == "gradient" ? ExpertsKind::Gradient
                                          : ExpertsKind::Layer;
-  spec.format = flags.format == "dense" ? WeightFormat::Dense : WeightFormat::Mxfp4;
+  spec.format = flags.format == "dense" ? WeightFormat::Dense
+                : flags.format == "nf4" ? WeightFormat::Nf4
+                                        : WeightFormat::Mxfp4;
   if (flags.emit == "attn")
     return attnIr(spec);
   if (flags.emit == "cuda") {
@@ -63,8 +65,8 @@ void addCompileExpertsCommand(CLI::App &app, Action &action) {
   command->add_option("--kind", flags->kind, "layer, linear or gradient")
       ->check(CLI::IsMember({"layer", "linear", "gradient"}))
       ->capture_default_str();
-  command->add_option("--format", flags->format, "mxfp4, or dense: 16-bit weights (class 8)")
-      ->check(CLI::IsMember({"mxfp4", "dense"}))
+  command->add_option("--format", flags->format, "mxfp4; nf4 or dense, 16-bit weights (class 8)")
+      ->check(CLI::IsMember({"mxfp4", "nf4", "dense"}))
       ->capture_default_str();
   command->add_option("--arch", flags->arch, "sm_75, sm_80, sm_86, sm_89, sm_90a, sm_100, sm_103 or sm_120")
       ->capture_default_str();

@@ -50,7 +50,9 @@ Result<std::string> produce(StepFlags flags) {
     spec.layerMasks.push_back(static_cast<int>(layer % 2));
   if (flags.rank > 0)
     spec.adapters.assign(flags.layers, {true, true, true, true, true, true}), spec.adapterRank = flags.rank;
-  spec.expertsFormat = flags.experts == "dense" ? WeightFormat::Dense : WeightFormat::Mxfp4;
+  spec.expertsFormat = flags.experts == "dense" ? WeightFormat::Dense
+                       : flags.experts == "nf4" ? WeightFormat::Nf4
+                                                : WeightFormat::Mxfp4;
   for (int64_t layer = 0; layer < flags.layers && flags.nf4 != "none"; ++layer)
     for (const char *name : {"q_proj", "k_proj", "v_proj", "o_proj"})
       spec.nf4[fmt::format("model.layers.{}.self_attn.{}", layer, name)] = false;
@@ -104,8 +106,8 @@ void addStepCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_option("--dtype", flags->dtype, "bf16 or fp16; by the architecture if left out")
       ->check(CLI::IsMember({"bf16", "fp16"}));
-  command->add_option("--expert-weights", flags->experts, "mxfp4, or dense: 16 bits")
-      ->check(CLI::IsMember({"mxfp4", "dense"}))
+  command->add_option("--expert-weights", flags->experts, "mxfp4, nf4, or dense: 16 bits")
+      ->check(CLI::IsMember({"mxfp4", "nf4", "dense"}))
       ->capture_default_str();
   command->add_option("--nf4", flags->nf4, "what is held in NF4: none, attention, or all (the head too)")
       ->check(CLI::IsMember({"none", "attention", "all"}))

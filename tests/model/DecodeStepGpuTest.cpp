@@ -4,7 +4,7 @@
 #include "model/FromWeights.h"
 #include "model/QuantizeNf4.h"
 #include "runtime/cache/CompileCounter.h"
-#include "tests/model/GptOssFixture.h"
+#include "tests/model/StepComparison.h"
 #include "tests/runtime/torch/GpuPresence.h"
 #include <gtest/gtest.h>
 
@@ -214,63 +214,12 @@ TEST_F(DecodeStepGpu, AnEmptySlotKeepsWhatItHasAndChangesNothingForOthers) {
   EXPECT_TRUE(logits[0].equal(logits[1])) << "bit for bit, whatever shares the batch";
 }
 
-/// An adapter whose second factors are not zero, the same on every device.
-std::shared_ptr<Lora> randomAdapter(const GptOss &model, const LoraConfig &config, uint64_t seed) {
-  auto lora = Lora::create(model.config(), config, model.device(), seed);
-  const at::NoGradGuard guard;
-  at::manual_seed(seed);
-  for (auto [name, tensor] : lora->parameters())
-    if (name.find("lora_B") != std::string::npos)
-      tensor.copy_(at::randn(tensor.sizes()) * 0.05);
-  return lora;
-}
-
-LoraConfig adapterOf(int64_t rank, std::vector<std::string> modules, std::vector<std::string> parameters) {
-  return {rank, 2. * rank, std::move(modules), std::move(parameters)};
-}
-
-at::Tensor distances(const at::Tensor &got, const at::Tensor &want) {
-  return ((got - want).norm(2, 1) / want.norm(2, 1)).to(at::kCPU);
-}
-
-double median(const std::vector<at::Tensor> &errors) { return at::quantile(at::cat(errors), 0.5).item<double>(); }
-
-/// Steps of a model and the forward passes of others, all with the tokens that the step draws from an empty cache.
-struct Comparison {
-  std::vector<std::vector<at::Tensor>> errors; // of the step against each other model
-  at::Tensor logits;                           // the step's last
-
-  Comparison(const GptOss &model, const std::vector<const GptOss *> &others, int64_t slots, int steps)
-      : errors(others.size()) {
-    const at::NoGradGuard guard;
-    KvCache cache(model.config(), slots, 64, model.device(), model.dtype());
-    std::vector<std::unique_ptr<KvCache>> caches;
-    for (const GptOss *other : others)
-      caches.push_back(std::make_unique<KvCache>(other->config(), slots, 64, other->device(), other->dtype()));
-    SamplingOptions greedy;
-    greedy.temperature = 0;
-    DecodeStep step(model, cache, slots, greedy);
-    step.active.fill_(1);
-    step.tokens.copy_(at::arange(slots).mul_(37).add_(5).remainder_(model.config().vocabSize));
-    for (int i = 0; i < steps; ++i) {
-      Batch next;
-      next.inputIds = step.tokens.to(at::kCPU, at::kLong).unsqueeze(1);
-      std::vector<at::Tensor> wants;
-      for (size_t m = 0; m < others.size(); ++m)
-        wants.push_back(others[m]->logits(others[m]->forward(next, caches[m].get()).last.squeeze(1)));
-      step.run();
-      for (size_t m = 0; m < others.size(); ++m)
-        errors[m].push_back(distances(step.logits, wants[m].to(step.logits.device())));
-    }
-    logits = step.logits.clone();
-  }
-};
-
 TEST_F(DecodeStepGpu, AnAdapterGivesTheLogitsOfTheForwardPass) {
   const LoraConfig adapters[] = {
       adapterOf(8, {"q_proj", "k_proj", "v_proj", "o_proj"}, {"mlp.experts.gate_up_proj", "mlp.experts.down_proj"}),
       adapterOf(40, {"k_proj", "layers.1.self_attn.o_proj"}, {}), adapterOf(20, {}, {"mlp.experts.gate_up_proj"}),
-      adapterOf(128, {"q_proj"}, {"layers.1.mlp.experts.down_proj"})};
+      adapterOf(128, {"q_proj"}, {"layers.1.mlp.experts.down_proj"}),
+      adapterOf(130, {}, {"layers.1.mlp.experts.down_proj"})}; // grouped kernels, whatever the number of slots
   const auto exact = loadFixture("gpt-oss-tiny-mxfp4"),
              plain = loadFixture("gpt-oss-tiny-mxfp4", model->device(), model->dtype());
   for (const LoraConfig &adapter : adapters)
@@ -344,11 +293,11 @@ TEST_F(DecodeStepGpu, RefusesWhatItCannotRun) {
   const auto host = loadFixture("gpt-oss-tiny-bf16", at::kCPU, at::kFloat);
   EXPECT_EQ(DecodeStep::refusal(*host), "the decode step is for CUDA, the model is on cpu");
   EXPECT_EQ(DecodeStep::refusal(*model), "");
-  model->adapter = randomAdapter(*model, adapterOf(130, {}, {"mlp.experts.down_proj"}), 1);
-  EXPECT_EQ(DecodeStep::refusal(*model),
-            "the decode step adapts experts with a rank of at most 128, the adapter's is 130");
-  model->adapterEnabled = false;
-  EXPECT_EQ(DecodeStep::refusal(*model), "");
+  EXPECT_EQ(DecodeStep::refusal(*model, /*batchInvariant=*/true), "");
+  const auto dense = loadFixture("gpt-oss-tiny-bf16", model->device(), at::kBFloat16);
+  EXPECT_EQ(DecodeStep::refusal(*dense, /*batchInvariant=*/true),
+            "sums over experts that are dense or in NF4 are cut by how many experts a batch takes; the forward pass is "
+            "batch-invariant");
 }
 
 } // namespace

@@ -16,7 +16,7 @@ using namespace mlir;
 namespace maskjit {
 
 /// Raised by whoever changes what this file writes for a structure that stays the same.
-static constexpr int kGeneratorVersion = 2;
+static constexpr int kGeneratorVersion = 3;
 
 /// `func.func @kernel` with one attn.experts: tokens and experts unknown, as a kernel is made for all of them.
 static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec &spec) {
@@ -34,6 +34,9 @@ static OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const ExpertsSpec
   for (auto [rows, columns] : {std::pair(2 * inner, hidden), std::pair(hidden, inner)}) {
     if (spec.format == WeightFormat::Dense)
       arguments.push_back(tensor({kAny, columns, rows}, element));
+    else if (spec.format == WeightFormat::Nf4)
+      arguments.append(
+          {tensor({kAny, rows, columns / 2}, i8), tensor({16}, f32), tensor({kAny, rows, columns / 64}, f32)});
     else
       arguments.append({tensor({kAny, rows, columns / 32, 16}, i8), tensor({kAny, rows, columns / 32}, i8)});
     arguments.push_back(tensor({kAny, rows}, element));
@@ -90,8 +93,11 @@ Result<std::string> attnIr(const ExpertsSpec &spec) {
 
 static std::string structureOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
   return fmt::format("experts {} kind {}, {} x {}, {} a token; {}; {}; {}",
-                     spec.format == WeightFormat::Dense ? "dense" : "mxfp4", static_cast<int>(spec.kind), spec.hidden,
-                     spec.intermediate, spec.expertsPerToken, cuda::deviceType(spec.dtype), spec.arch, schedule.type);
+                     spec.format == WeightFormat::Dense ? "dense"
+                     : spec.format == WeightFormat::Nf4 ? "nf4"
+                                                        : "mxfp4",
+                     static_cast<int>(spec.kind), spec.hidden, spec.intermediate, spec.expertsPerToken,
+                     cuda::deviceType(spec.dtype), spec.arch, schedule.type);
 }
 
 Result<std::string> cudaKey(const ExpertsSpec &spec) {

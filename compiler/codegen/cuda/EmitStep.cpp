@@ -3,6 +3,7 @@
 #include "compiler/codegen/cuda/StepModule.h"
 #include "compiler/codegen/cuda/StructureKey.h"
 #include "compiler/device/LinearTable.h"
+#include "compiler/device/experts_args.h"
 #include "compiler/device/step_args.h"
 #include "compiler/frontend/MaskImpl.h"
 #include "dialects/attn/AttnDialect.h"
@@ -29,7 +30,11 @@ ExpertsSpec expertsOf(const StepSpec &spec) {
   experts.dtype = spec.dtype;
   experts.arch = spec.arch;
   experts.format = spec.expertsFormat;
-  if (Result<int> rows = expertsRows(experts, spec.slots, spec.experts))
+  const bool adapted = llvm::any_of(spec.adapters, [](const StepAdapter &a) { return a.gateUp || a.down; });
+  // A rank that a single launch does not take has the kernels of more tokens.
+  const int64_t tokens =
+      adapted && spec.adapterRank > device::kMostExpertsRank ? std::max<int64_t>(spec.slots, 9) : spec.slots;
+  if (Result<int> rows = expertsRows(experts, tokens, spec.experts))
     experts.rows = *rows;
   return experts;
 }
@@ -289,8 +294,6 @@ private:
     const bool appends = static_cast<bool>(op.getKeyPages()), wide = !appends && isWide(op.getOuts()[0]);
     static const char *const formats[] = {"", "_nf4", "_nf4_nested"}, *const types[] = {"", "Nf4", "Nf4Nested"};
     const bool adapted = !op.getLoraA().empty();
-    if (adapted && *format)
-      return Error{"no kernel applies an adapter to a matrix in NF4; hold it dense, or merge the adapter"};
     const std::string name =
         fmt::format("linear{}_{}x{}{}{}{}{}{}", formats[*format], all, shape.in, adapted ? "_lora" : "",
                     op.getNorm() ? "_norm" : "", op.getPositions() ? "_rope" : "", appends ? "_append" : "",
@@ -342,7 +345,8 @@ private:
     const int64_t rank = cast<RankedTensorType>(op.getLoraA()[0].getType()).getDimSize(0);
     take(launch, "lora_a", op.getLoraA());
     take(launch, "lora_b", op.getLoraB());
-    for (bool each : *op.getAdapted())
+    const ArrayRef<bool> adapted = *op.getAdapted();
+    for (bool each : adapted)
       launch.sizes["lora_tiles"].push_back(each ? (rank + tileFeatures - 1) / tileFeatures : 0);
     launch.sizes["rank"] = {rank};
     launch.values["low"] = {low};

@@ -89,6 +89,23 @@ private:
                          input(full + ".absmax", {out, in / kBlock}, held->second ? b.getI8Type() : f32), nested);
   }
 
+  /// NAME of each expert, without the bias.
+  SmallVector<Value> nf4Stack(const std::string &name, int64_t out, int64_t in) {
+    constexpr int64_t kBlock = 64, kNestedBlock = 256;
+    const int64_t count = spec.experts;
+    const Type f32 = b.getF32Type(), i8 = b.getI8Type();
+    const auto held = spec.nf4.find(name);
+    const bool nested = held != spec.nf4.end() && held->second;
+    SmallVector<Value> tensors = {input(name + ".codes", {count, out, in / 2}, i8), input(name + ".table", {16}, f32),
+                                  input(name + ".absmax", {count, out, in / kBlock}, nested ? i8 : f32)};
+    if (nested)
+      tensors.append(
+          {input(name + ".nested_table", {kNestedBlock}, f32),
+           input(name + ".nested_absmax", {count, (out * in / kBlock + kNestedBlock - 1) / kNestedBlock}, f32),
+           input(name + ".nested_offset", {count}, f32)});
+    return tensors;
+  }
+
   Value linear(Value x, const std::string &name, int64_t out, int64_t in, bool bias, Type element,
                bool adapted = false) {
     SmallVector<Value> biases, first, second;
@@ -162,6 +179,8 @@ private:
       SmallVector<Value> tensors;
       if (spec.expertsFormat == WeightFormat::Dense)
         tensors = {input(full, {count, in, out}, half)};
+      else if (spec.expertsFormat == WeightFormat::Nf4)
+        tensors = nf4Stack(full, out, in);
       else
         tensors = {input(full + "_blocks", {count, out, in / 32, 16}, b.getI8Type()),
                    input(full + "_scales", {count, out, in / 32}, b.getI8Type())};
@@ -244,16 +263,16 @@ Result<void> checkSpec(const StepSpec &spec) {
 Result<OwningOpRef<ModuleOp>> buildStepModule(const StepSpec &spec) {
   if (Result<void> checked = checkSpec(spec); !checked)
     return checked.error();
-  const Result<int> expertsClass = expertsRows(expertsOf(spec), spec.slots, spec.experts);
-  if (!expertsClass)
-    return expertsClass.error();
+  const ExpertsSpec experts = expertsOf(spec);
+  if (const Result<int> exists = expertsRows(experts, spec.slots, spec.experts); !exists)
+    return exists.error();
   MLIRContext &context = maskContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   for (const Mask &mask : spec.masks)
     for (Operation &op : *mask.get().module.get().getBody())
       if (!SymbolTable::lookupSymbolIn(*module, cast<SymbolOpInterface>(op).getName()))
         module->push_back(op.clone());
-  StepBuilder(spec, *module, *expertsClass).build();
+  StepBuilder(spec, *module, experts.rows).build();
   std::string message;
   const uint64_t thread = llvm::get_threadid();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {

@@ -25,6 +25,11 @@ static const Structure kStructures[] = {
     {{160, 96, 3, 2, DType::BF16, WeightFormat::Dense}, "compute_80"}, // less than a tile, less than a round
     {{1056, 224, 5, 1, DType::F16, WeightFormat::Dense}, "compute_80"},
     {{256, 160, 6, 3, DType::F16, WeightFormat::Dense}, "compute_75"},
+    {{960, 960, 8, 4, DType::BF16, WeightFormat::Nf4}, "sm_90a"}, // whole rounds
+    {{960, 960, 8, 4, DType::BF16, WeightFormat::Nf4, true}, "sm_90a"},
+    {{192, 64, 3, 2, DType::BF16, WeightFormat::Nf4, true}, "compute_80"}, // less than a round
+    {{1088, 256, 5, 1, DType::F16, WeightFormat::Nf4}, "compute_80"},
+    {{256, 192, 6, 3, DType::F16, WeightFormat::Nf4, true}, "compute_75"},
 };
 
 /// ||got - want|| / ||want||; NaN where a value is none.
@@ -97,8 +102,8 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
     GTEST_SKIP() << "no gpu";
   const Structure &structure = GetParam();
   const ExpertsSizes &sizes = structure.sizes;
-  if (sizes.format == WeightFormat::Dense)
-    return; // training multiplies dense experts by LibTorch's products
+  if (sizes.format != WeightFormat::Mxfp4)
+    return; // training multiplies other experts by LibTorch's products
   const ExpertsLayer layer(sizes, 9);
   for (bool second : {false, true})
     for (ExpertsKind kind : {ExpertsKind::Linear, ExpertsKind::Gradient}) {
@@ -150,5 +155,8 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
 INSTANTIATE_TEST_SUITE_P(All, Experts, testing::ValuesIn(kStructures), [](const auto &info) {
   const ExpertsSizes &s = info.param.sizes;
   return std::to_string(s.hidden) + "x" + std::to_string(s.intermediate) + "_top" + std::to_string(s.top) + "_" +
-         (s.format == WeightFormat::Dense ? "dense_" : "") + info.param.arch;
+         (s.format == WeightFormat::Dense ? "dense_"
+          : s.format == WeightFormat::Nf4 ? "nf4_"
+                                          : "") +
+         (s.nested ? "nested_" : "") + info.param.arch;
 });

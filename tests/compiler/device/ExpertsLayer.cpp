@@ -92,10 +92,12 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
     Matrix &m = matrices[i];
     m.rows = shapes[i][0], m.columns = shapes[i][1], m.dtype = sizes.dtype;
     const size_t rows = static_cast<size_t>(sizes.experts) * m.rows, scales = rows * m.columns / 32;
-    const bool dense = sizes.format == WeightFormat::Dense;
+    const bool dense = sizes.format == WeightFormat::Dense, packed = sizes.format == WeightFormat::Mxfp4;
     m.bias.resize(rows);
     if (dense)
       m.weights.resize(rows * m.columns);
+    else if (!packed)
+      m.fillNf4(sizes.experts, sizes.nested, seed * 31 + static_cast<unsigned>(i));
     else
       m.blocks.resize(scales * 16), m.scales.resize(scales);
     parallel(sizes.experts, [&](int e) {
@@ -103,7 +105,7 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
       const size_t each = scales / sizes.experts, numbers = rows * m.columns / sizes.experts;
       for (size_t k = e * numbers; dense && k < (e + 1) * numbers; ++k) // uniform, of about the same size as the others
         m.weights[k] = toBits((static_cast<double>(random() >> 11) / (1ull << 53) - .5) / 16, sizes.dtype);
-      for (size_t b = e * each; !dense && b < (e + 1) * each; ++b) {
+      for (size_t b = e * each; packed && b < (e + 1) * each; ++b) {
         const uint64_t words[2] = {random(), random()};
         const bool zero = words[0] % 64 == 0;
         m.scales[b] = zero ? 0 : static_cast<uint8_t>(118 + words[1] % 5);
@@ -117,7 +119,7 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
     });
     if (dense) {
       m.deviceWeights = std::make_unique<DeviceBuffer>(m.weights);
-    } else {
+    } else if (packed) {
       m.deviceBlocks = std::make_unique<DeviceBuffer>(m.blocks);
       m.deviceScales = std::make_unique<DeviceBuffer>(m.scales);
     }
@@ -125,7 +127,70 @@ ExpertsLayer::ExpertsLayer(const ExpertsSizes &sizes, unsigned seed) : sizes(siz
   }
 }
 
+/// Codes at random; the table is any that rises, the same for all matrices, as a kernel has one.
+void ExpertsLayer::Matrix::fillNf4(int experts, bool nested, unsigned seed) {
+  std::mt19937_64 random(seed);
+  const size_t weights = static_cast<size_t>(rows) * columns, blocks = weights / 64, many = (blocks + 255) / 256;
+  auto uniform = [&](float low, float high) {
+    return low + (high - low) * static_cast<float>(random() >> 40) / static_cast<float>(1 << 24);
+  };
+  codes.resize(experts * weights / 2);
+  for (uint8_t &code : codes)
+    code = static_cast<uint8_t>(random() >> 32);
+  for (int k = 0; k < 16; ++k)
+    table.push_back((static_cast<float>(k) - 7.f) / 8.f + .01f * std::sin(static_cast<float>(k)));
+  deviceTable = std::make_unique<DeviceBuffer>(table);
+  deviceBlocks = std::make_unique<DeviceBuffer>(codes);
+  if (!nested) {
+    for (size_t b = 0; b < experts * blocks; ++b)
+      absmax.push_back(uniform(.01f, .05f));
+    deviceScales = std::make_unique<DeviceBuffer>(absmax);
+    return;
+  }
+  for (size_t b = 0; b < experts * blocks; ++b)
+    absmaxCodes.push_back(static_cast<uint8_t>(random() >> 32));
+  for (int k = 0; k < 256; ++k)
+    nestedTable.push_back((static_cast<float>(k) - 128.f) / 128.f);
+  for (size_t b = 0; b < experts * many; ++b)
+    nestedAbsmax.push_back(uniform(.005f, .02f));
+  for (int e = 0; e < experts; ++e)
+    nestedOffset.push_back(uniform(.02f, .04f));
+  deviceScales = std::make_unique<DeviceBuffer>(absmaxCodes);
+  deviceNestedTable = std::make_unique<DeviceBuffer>(nestedTable);
+  deviceNestedAbsmax = std::make_unique<DeviceBuffer>(nestedAbsmax);
+  deviceNestedOffset = std::make_unique<DeviceBuffer>(nestedOffset);
+}
+
+/// As bitsandbytes: the absmax by two roundings to fp32, the weight rounded to the dtype.
+void ExpertsLayer::Matrix::decodeNf4(int expert, int row, float *to) const {
+  const size_t blocks = static_cast<size_t>(rows) * columns / 64, many = (blocks + 255) / 256;
+  for (int c = 0; c < columns; ++c) {
+    const size_t at = static_cast<size_t>(row) * columns + c, block = at / 64;
+    float scale;
+    if (nestedTable.empty()) {
+      scale = absmax[expert * blocks + block];
+    } else {
+      const volatile float product =
+          nestedTable[absmaxCodes[expert * blocks + block]] * nestedAbsmax[expert * many + block / 256];
+      scale = product + nestedOffset[expert]; // not fused: the product is a value of its own
+    }
+    const uint8_t pair = codes[(expert * blocks * 64 + at) / 2];
+    to[c] = static_cast<float>(fromBits(toBits(table[c % 2 ? pair & 15 : pair >> 4] * scale, dtype), dtype));
+  }
+}
+
+device::Nf4Stack ExpertsLayer::nf4View(const Matrix &m) {
+  auto numbers = [](const std::unique_ptr<DeviceBuffer> &buffer) {
+    return buffer ? static_cast<const float *>(buffer->as<float>()) : nullptr;
+  };
+  return {{m.deviceBlocks->as<unsigned char>(), numbers(m.deviceTable), m.deviceScales->as<void>(),
+           numbers(m.deviceNestedTable), numbers(m.deviceNestedAbsmax), numbers(m.deviceNestedOffset)},
+          m.deviceBias->as<void>()};
+}
+
 void ExpertsLayer::Matrix::decode(int expert, int row, float *to) const {
+  if (!codes.empty())
+    return decodeNf4(expert, row, to);
   if (!weights.empty()) {
     const uint16_t *from = &weights[static_cast<size_t>(expert) * rows * columns + row];
     for (int c = 0; c < columns; ++c)
@@ -236,16 +301,19 @@ std::string describe(const DeviceProgram &program) {
 
 void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *chosen, const float *scores, float *out,
                          int tokens, bool accumulate, int parts) {
-  if (spec.format == WeightFormat::Dense) {
-    device::ExpertsDenseArgs args{};
-    args.x = x, args.gate_up = layer.denseGateUp(), args.down = layer.denseDown();
+  auto inLine = [&](auto args, const auto &gateUp, const auto &down) {
+    args.x = x, args.gate_up = gateUp, args.down = down;
     args.experts = chosen, args.weights = scores, args.out = out;
     args.tokens = tokens, args.accumulate = accumulate, args.alpha = 1.702f, args.limit = 7;
     args.h = h.as<void>(), args.barrier = barrier.as<unsigned>(), args.shares = shares.as<void>();
     const CudaKernel::Entry &e = kernel.entries[0];
-    return module->launch(e.name.c_str(), {unsigned(multiprocessors()), 1, 1}, e.threads, e.sharedBytes, {&args},
-                          e.cooperative);
-  }
+    module->launch(e.name.c_str(), {unsigned(multiprocessors()), 1, 1}, e.threads, e.sharedBytes, {&args},
+                   e.cooperative);
+  };
+  if (spec.format == WeightFormat::Dense)
+    return inLine(device::ExpertsDenseArgs{}, layer.denseGateUp(), layer.denseDown());
+  if (spec.format == WeightFormat::Nf4)
+    return inLine(device::ExpertsNf4Args{}, layer.nf4GateUp(), layer.nf4Down());
   device::ExpertsArgs args{};
   args.x = x, args.gate_up = layer.gateUp(), args.down = layer.down();
   args.experts = chosen, args.weights = scores, args.out = out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One layer of experts in MXFP4, or in 16 bits, with random weights, its kernels on the GPU, and the same in float64 on
-// the host.
+// One layer of experts in MXFP4, NF4 or 16 bits, with random weights, its kernels on the GPU, and the same in float64
+// on the host.
 #pragma once
 #include "DeviceProgram.h"
 #include "Gpu.h"
@@ -17,6 +17,7 @@ struct ExpertsSizes {
   int hidden, intermediate, experts, top;
   DType dtype;
   WeightFormat format = WeightFormat::Mxfp4;
+  bool nested = false; // NF4: absmax is quantized itself
 };
 
 /// Who goes where: `wild`: some experts get no token, some many, some slots hold -1.
@@ -30,8 +31,8 @@ std::vector<uint16_t> randomRows(const ExpertsSizes &sizes, int tokens, unsigned
 
 class ExpertsLayer {
 public:
-  /// Blocks and scales at random, one block in 64 all zero with scale byte 0; dense: uniform numbers; drawn on the
-  /// host.
+  /// Blocks and scales at random, one block in 64 all zero with scale byte 0; dense: uniform numbers; NF4: random codes
+  /// and tables; drawn on the host.
   ExpertsLayer(const ExpertsSizes &sizes, unsigned seed);
 
   const ExpertsSizes sizes;
@@ -39,6 +40,8 @@ public:
   device::Mxfp4Stack down() const { return view(matrices[1]); }
   device::DenseStack denseGateUp() const { return denseView(matrices[0]); }
   device::DenseStack denseDown() const { return denseView(matrices[1]); }
+  device::Nf4Stack nf4GateUp() const { return nf4View(matrices[0]); }
+  device::Nf4Stack nf4Down() const { return nf4View(matrices[1]); }
 
   /// [which, hidden]: rows of the tokens `which`, from the packed bytes; h, and y where `roundY`, rounded as the
   /// kernels store them.
@@ -58,8 +61,13 @@ private:
     int rows, columns;
     std::vector<uint8_t> blocks, scales;
     std::vector<uint16_t> weights, bias; // weights [experts, columns, rows] where they are dense
+    std::vector<uint8_t> codes, absmaxCodes;
+    std::vector<float> table, absmax, nestedTable, nestedAbsmax, nestedOffset;
     DType dtype;
     std::unique_ptr<DeviceBuffer> deviceBlocks, deviceScales, deviceWeights, deviceBias;
+    std::unique_ptr<DeviceBuffer> deviceTable, deviceNestedTable, deviceNestedAbsmax, deviceNestedOffset;
+    void fillNf4(int experts, bool nested, unsigned seed);
+    void decodeNf4(int expert, int row, float *to) const;
     /// Row `row` of expert `expert` in numbers.
     void decode(int expert, int row, float *to) const;
   };
@@ -69,6 +77,7 @@ private:
   static device::DenseStack denseView(const Matrix &m) {
     return {m.deviceWeights->as<void>(), m.deviceBias->as<void>()};
   }
+  static device::Nf4Stack nf4View(const Matrix &m);
   double round(double value) const;
   Matrix matrices[2];
 };

@@ -41,13 +41,15 @@ TEST(ExpertsClasses, AreWhatTheSizesAllow) {
   EXPECT_THAT(expertsRowClasses(spec("sm_75")), ElementsAre(16, 32, 64));
 }
 
-TEST(ExpertsClasses, SixteenBitWeightsHaveOneClass) {
+TEST(ExpertsClasses, SixteenBitWeightsAndNf4HaveOneClass) {
   ExpertsSpec dense = spec("sm_80");
   dense.format = WeightFormat::Dense;
   EXPECT_THAT(expertsRowClasses(dense), ElementsAre(8));
   EXPECT_EQ(*expertsRows(dense, 1000, 32), 8) << "in groups";
   dense.expertsPerToken = 8;
   EXPECT_EQ(*expertsRows(dense, 8, 32), 4) << "a warp holds the pairs of a launch";
+  dense.format = WeightFormat::Nf4;
+  EXPECT_EQ(*expertsRows(dense, 1000, 32), 4);
   dense.kind = ExpertsKind::Linear;
   EXPECT_THAT(expertsRows(dense, 8, 32).error().message, HasSubstr("none of a single product"));
 }
@@ -86,10 +88,13 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
       jobs.back().rows = expertsRowClasses(jobs.back()).back();
     }
   jobs.push_back(spec("sm_80", 32, 160, 96)); // halves of a stage
-  for (const std::string &arch : architectures()) {
-    jobs.push_back(spec(arch, 8));
-    jobs.back().format = WeightFormat::Dense;
-  }
+  for (const std::string &arch : architectures())
+    for (WeightFormat format : {WeightFormat::Dense, WeightFormat::Nf4}) {
+      jobs.push_back(spec(arch, 8));
+      jobs.back().format = format;
+    }
+  jobs.push_back(spec("sm_80", 8, 128, 64));
+  jobs.back().format = WeightFormat::Nf4;
 
   std::vector<Result<KernelImagePtr>> kernels(jobs.size(), Error{"not compiled"});
   auto work = [&](size_t first) {
@@ -107,8 +112,9 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
     for (size_t k = 0; k < kernel.entries.size(); ++k) {
       const CudaKernel::Entry &entry = kernel.entries[k];
       const KernelResources &used = kernel.resources[k];
-      // Bytes a thread, outside the loops; with an adapter two groups of warps hold more than their 96 registers.
-      EXPECT_LE(used.spillStores + used.spillLoads, entry.name == "moe_rows_adapter" ? 256 : 32) << entry.name;
+      // Bytes a thread, outside the loops; an adapter's slices are added once a tile, between them.
+      const bool adapted = entry.name.find("_adapter") != std::string::npos;
+      EXPECT_LE(used.spillStores + used.spillLoads, adapted ? 320 : 32) << entry.name;
       EXPECT_LE(used.registers * entry.threads, 65536) << entry.name;
       // What a block may have: CUDA C++ Programming Guide, technical specifications by compute capability.
       const std::string &arch = jobs[i].arch;

@@ -80,6 +80,25 @@ TEST(StepProgram, AnAdapterOfSomeTargetsTakesPartWhereItIs) {
   EXPECT_EQ(p.launches[6].kernel, "linear_5120x2880_norm_rope_append");
 }
 
+TEST(StepProgram, ExpertsInNf4AreReadAsTheyAreHeld) {
+  StepSpec nf4 = spec("sm_90a", 8, 2);
+  nf4.expertsFormat = WeightFormat::Nf4;
+  const std::string down = "model.layers.1.mlp.experts.down_proj";
+  nf4.nf4 = {{"model.layers.1.mlp.experts.gate_up_proj", true}, {down, true}};
+  const StepProgram p = program(nf4);
+  std::vector<std::vector<std::string>> inputs;
+  for (const StepLaunch &launch : p.launches)
+    if (launch.op == StepOp::Experts) {
+      inputs.emplace_back();
+      for (int value : launch.values.at("down"))
+        inputs.back().push_back(p.values[value].input);
+    }
+  ASSERT_EQ(inputs.size(), 2u);
+  EXPECT_EQ(inputs[0].size(), 4u) << "absmax in fp32";
+  EXPECT_THAT(inputs[1], ElementsAre(down + ".codes", down + ".table", down + ".absmax", down + ".nested_table",
+                                     down + ".nested_absmax", down + ".nested_offset", down + "_bias"));
+}
+
 TEST(StepProgram, LayersShareKernelsAndMemory) {
   const StepProgram two = program(spec("sm_90a", 1, 2)), many = program(spec("sm_90a", 1, 24));
   EXPECT_EQ(two.kernels.source, many.kernels.source);
@@ -146,6 +165,8 @@ TEST(StepKernels, CompileForEveryArchitecture) {
       for (int layer : {0, 1}) // one of each kind
         jobs.back().nf4[fmt::format("model.layers.{}.self_attn.{}", layer, name)] = layer == 1;
     jobs.back().nf4["lm_head"] = true;
+    jobs.back() = adapted(jobs.back(), 16);
+    jobs.back().adapters.front() = {};
   }
   std::vector<Result<CompiledCuda>> compiled(jobs.size(), Error{"not compiled"});
   std::vector<StepProgram> programs;

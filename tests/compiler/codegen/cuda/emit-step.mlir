@@ -63,3 +63,18 @@
 // NF4: experts
 // NF4: gate_up: model.layers.0.mlp.experts.gate_up_proj model.layers.0.mlp.experts.gate_up_proj_bias
 // NF4: linear_nf4_201088x2880_norm_wide
+
+// RUN: maskjit step --layers 1 --slots 8 --nf4 attention --expert-weights nf4 --adapter 16 --emit launches | FileCheck %s --check-prefix=QLORA
+// QLORA: linear_nf4_5120x2880_lora_norm_rope_append
+// QLORA: lora_a: {{.*}}q_proj.lora_A.weight {{.*}}k_proj.lora_A.weight {{.*}}v_proj.lora_A.weight
+// QLORA: linear_nf4_2880x4096_lora_add
+// QLORA: experts
+// QLORA: gate_up: model.layers.0.mlp.experts.gate_up_proj.codes model.layers.0.mlp.experts.gate_up_proj.table model.layers.0.mlp.experts.gate_up_proj.absmax model.layers.0.mlp.experts.gate_up_proj_bias
+// QLORA: gate_up_lora: model.layers.0.mlp.experts.gate_up_proj.lora_A.weight
+
+// RUN: maskjit step --layers 1 --nf4 attention --adapter 16 --emit cuda | FileCheck %s --check-prefix=NF4-LORA
+// NF4-LORA: void step_linear_nf4_5120x2880_lora_norm_rope_append(const __grid_constant__ LinearNf4StepArgs args) {
+// NF4-LORA-NEXT: linear_nf4_fused<LinearNf45120x2880Heads, bf16, true, Rounded, true>(args);
+
+// RUN: maskjit step --layers 1 --adapter 144 --emit fused | FileCheck %s --check-prefix=HIGH-RANK
+// HIGH-RANK: attn.experts {{.*}} class 16
