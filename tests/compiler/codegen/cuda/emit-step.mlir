@@ -77,4 +77,4 @@
 // NF4-LORA-NEXT: linear_nf4_fused<LinearNf45120x2880Heads, bf16, true, Rounded, true>(args);
 
 // RUN: maskjit step --layers 1 --adapter 144 --emit fused | FileCheck %s --check-prefix=HIGH-RANK
-// HIGH-RANK: attn.experts {{.*}} class 16
+// HIGH-RANK: attn.experts {{.*}} class 12
