@@ -21,6 +21,7 @@ __device__ inline uint4 load_dense(const u16 *from) {
 #endif
   return x;
 }
+
 /// The matrices of one product.
 template <class S, class T> struct DenseWeights {
   struct Lane {
