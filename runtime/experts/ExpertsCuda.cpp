@@ -35,26 +35,24 @@ Result<Choice> choose(ExpertsSpec spec, int64_t tokens, int64_t experts, int64_t
     return Error{fmt::format("experts take up to {} pairs of a token and an expert, got {} tokens with {} each; split "
                              "the tokens",
                              kMostPairs, tokens, spec.expertsPerToken)};
-  Result<cuda::Device> device = cuda::Device::current();
-  if (!device)
-    return device.error();
-  Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
-  if (!target)
-    return target.error();
-  spec.arch = target->arch;
+  Result<cuda::DeviceTarget> here = cuda::currentTarget();
+  if (!here)
+    return here.error();
+  const cuda::Device &device = here->device;
+  spec.arch = here->target.arch;
   // A single launch keeps all its blocks resident: a device with too few multiprocessors takes the grouped kernels.
-  if (spec.format != WeightFormat::Mxfp4 && device->multiprocessors < device::experts_dense_blocks(spec.hidden))
+  if (spec.format != WeightFormat::Mxfp4 && device.multiprocessors < device::experts_dense_blocks(spec.hidden))
     return Error{fmt::format(
         "experts with 16-bit weights or in NF4 of {} hidden features need {} multiprocessors, this GPU has {}; "
         "take the model's forward pass or hold them in MXFP4",
-        spec.hidden, device::experts_dense_blocks(spec.hidden), device->multiprocessors)};
+        spec.hidden, device::experts_dense_blocks(spec.hidden), device.multiprocessors)};
   const bool grouped =
-      device->multiprocessors < device::experts_rows_blocks(spec.hidden) || rank > device::kMostExpertsRank;
+      device.multiprocessors < device::experts_rows_blocks(spec.hidden) || rank > device::kMostExpertsRank;
   Result<int> rows = expertsRows(spec, grouped ? std::max<int64_t>(tokens, 9) : tokens, experts);
   if (!rows)
     return rows.error();
   spec.rows = *rows;
-  return Choice{*device, target->kind, spec};
+  return Choice{device, here->target.kind, spec};
 }
 
 Result<Choice> choose(const ExpertsCall &call) {

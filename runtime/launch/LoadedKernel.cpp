@@ -52,6 +52,16 @@ struct LoadedId {
 };
 } // namespace
 
+Result<DeviceTarget> currentTarget() {
+  Result<Device> device = Device::current();
+  if (!device)
+    return device.error();
+  Result<Target> target = targetOf(device->major, device->minor);
+  if (!target)
+    return target.error();
+  return DeviceTarget{*device, *target};
+}
+
 Result<std::shared_ptr<const LoadedKernel>> LoadedKernel::find(const Mask &mask, KernelSpec spec,
                                                                const Device &device) {
   Result<Target> target = targetOf(device.major, device.minor);

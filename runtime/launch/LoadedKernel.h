@@ -17,6 +17,13 @@ struct Target {
 /// to run an older architecture's kernels on a newer GPU. Errors: older than sm_75.
 Result<Target> targetOf(int major, int minor);
 
+/// The calling thread's device and what to compile for it.
+struct DeviceTarget {
+  Device device;
+  Target target;
+};
+Result<DeviceTarget> currentTarget();
+
 struct Grid {
   int64_t x = 1, y = 1, z = 1;
 };

@@ -54,11 +54,9 @@ bool linearNf4Serves(int64_t in, int64_t features) {
 }
 
 bool linearNf4GradientServes(int64_t in, int64_t features, DType dtype) {
-  const Result<cuda::Device> device = cuda::Device::current();
-  if (!device || !linearNf4Serves(in, features))
-    return false;
-  const Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
-  return target && bool(linearNf4Rows(specOf(in, features, dtype, true, *device, target->arch), 1));
+  const Result<cuda::DeviceTarget> here = cuda::currentTarget();
+  return here && linearNf4Serves(in, features) &&
+         bool(linearNf4Rows(specOf(in, features, dtype, true, here->device, here->target.arch), 1));
 }
 
 KernelRequest linearNf4Request(const LinearNf4Spec &spec) {
@@ -77,13 +75,10 @@ KernelRequest linearNf4Request(const LinearNf4Spec &spec) {
 Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
   if (Result<void> fits = check(call); !fits)
     return fits;
-  const Result<cuda::Device> device = cuda::Device::current();
-  if (!device)
-    return device.error();
-  const Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
-  if (!target)
-    return target.error();
-  LinearNf4Spec spec = specOf(call.in, call.features, call.dtype, call.gradient, *device, target->arch);
+  const Result<cuda::DeviceTarget> here = cuda::currentTarget();
+  if (!here)
+    return here.error();
+  LinearNf4Spec spec = specOf(call.in, call.features, call.dtype, call.gradient, here->device, here->target.arch);
   spec.nested = call.weight.nestedTable != nullptr;
   Result<int> rows = linearNf4Rows(spec, call.rows);
   if (!rows)
@@ -92,7 +87,7 @@ Result<void> linearNf4Cuda(const LinearNf4Call &call, void *stream) {
     return {};
   spec.rows = *rows;
   Result<std::shared_ptr<const cuda::LoadedKernel>> kernel =
-      cuda::LoadedKernel::find(linearNf4Request(spec), target->kind, *device);
+      cuda::LoadedKernel::find(linearNf4Request(spec), here->target.kind, here->device);
   if (!kernel)
     return kernel.error();
 

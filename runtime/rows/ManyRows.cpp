@@ -10,19 +10,16 @@ namespace maskjit {
 namespace {
 
 Result<void> launch(ManyRowsSpec spec, const std::function<int64_t(int processors)> &blocks, void *args, void *stream) {
-  Result<cuda::Device> device = cuda::Device::current();
-  if (!device)
-    return device.error();
-  Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
-  if (!target)
-    return target.error();
-  spec.arch = target->arch;
+  Result<cuda::DeviceTarget> here = cuda::currentTarget();
+  if (!here)
+    return here.error();
+  spec.arch = here->target.arch;
   Result<std::shared_ptr<const cuda::LoadedKernel>> kernel =
-      cuda::LoadedKernel::find(manyRowsRequest(spec), target->kind, *device);
+      cuda::LoadedKernel::find(manyRowsRequest(spec), here->target.kind, here->device);
   if (!kernel)
     return kernel.error();
   void *arguments[] = {args};
-  return (*kernel)->launch(0, {blocks(device->multiprocessors), 1, 1}, reinterpret_cast<cuda::Stream>(stream),
+  return (*kernel)->launch(0, {blocks(here->device.multiprocessors), 1, 1}, reinterpret_cast<cuda::Stream>(stream),
                            arguments);
 }
 

@@ -329,17 +329,14 @@ Step::Step(std::unique_ptr<const Impl> impl) : impl(std::move(impl)) {}
 Step::~Step() = default;
 
 Result<std::shared_ptr<const Step>> Step::make(StepSetup setup) {
-  Result<cuda::Device> device = cuda::Device::current();
-  if (!device)
-    return device.error();
-  Result<cuda::Target> target = cuda::targetOf(device->major, device->minor);
-  if (!target)
-    return target.error();
-  setup.spec.arch = target->arch;
+  Result<cuda::DeviceTarget> here = cuda::currentTarget();
+  if (!here)
+    return here.error();
+  setup.spec.arch = here->target.arch;
   Result<StepProgram> program = emitStep(setup.spec);
   if (!program)
     return program.error();
-  auto impl = std::make_unique<Impl>(Impl{std::move(setup), std::move(*program), *device, *target, {}, {}});
+  auto impl = std::make_unique<Impl>(Impl{std::move(setup), std::move(*program), here->device, here->target, {}, {}});
   for (const Result<void> &done : {impl->checkInputs(), impl->allocateMemories()})
     if (!done)
       return done.error();
