@@ -2,22 +2,20 @@
 // How fast one compiled decode step of gpt-oss-20b is, and each of its kernels: random weights, so routing is near
 // uniform. Needs a GPU.
 //
-//   bench_decode_step [--experts mxfp4|nf4|bf16] [--nf4 none|attention|all] [--slots N: of every step, as
-//   batch-invariant generation has them] [--top-k K] [--top-p P] [--adapter RANK] [--group N: so many sequences each
-//   that begin with the same pages] [keys in the cache, 1024] [batches, 1 8 32]
+//   bench_decode_step [options] [keys in the cache, 1024] [batches, 1 8 32]
 //
-// With groups the keys are their prompts, and each batch is measured twice: each sequence by itself, and sharing.
-// With a rank each batch is measured twice: without an adapter, and with one on attention and experts.
+// With --group the keys are the groups' prompts, and each batch is measured twice: each sequence by itself, and
+// sharing. With --adapter twice as well: without it, and with one on attention and experts.
 #include "model/DecodeStep.h"
 #include "model/FromWeights.h"
 #include "model/QuantizeNf4.h"
 #include "runtime/launch/LoadedKernel.h"
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDAStream.h>
-#include <cstring>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <numeric>
@@ -98,8 +96,10 @@ extern "C" __global__ __launch_bounds__(1024) void read_all(const uint4 *data, l
   void *out = memory.data_ptr<uint8_t>() + kBytes;
   void *arguments[] = {&data, &count, &out};
   const float milliseconds = median(30, [&] {
-    (*kernel)->launch(0, {2 * device->multiprocessors, 1, 1},
-                      reinterpret_cast<cuda::Stream>(c10::cuda::getCurrentCUDAStream().stream()), arguments);
+    const auto done =
+        (*kernel)->launch(0, {2 * device->multiprocessors, 1, 1},
+                          reinterpret_cast<cuda::Stream>(c10::cuda::getCurrentCUDAStream().stream()), arguments);
+    TORCH_CHECK(done, done.error().message);
   });
   return kBytes / (milliseconds * 1e-3);
 }
@@ -228,34 +228,32 @@ void measure(const GptOss &model, int64_t batch, int64_t slots, const Prompts &p
 } // namespace
 
 int main(int argc, char **argv) {
-  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
-    fmt::print(stderr, "no libtorch_cuda.so: {}\n", dlerror());
-    return 1;
-  }
-  at::NoGradGuard guard;
   int64_t rank = 0;
   Prompts prompts;
   std::string experts = "mxfp4", nf4 = "none";
   std::vector<int64_t> numbers; // keys, batches
   int64_t slots = 0;
   SamplingOptions sampling;
-  for (int i = 1; i < argc; ++i)
-    if (std::strcmp(argv[i], "--experts") == 0 && i + 1 < argc)
-      experts = argv[++i];
-    else if (std::strcmp(argv[i], "--slots") == 0 && i + 1 < argc)
-      slots = std::stol(argv[++i]);
-    else if (std::strcmp(argv[i], "--top-k") == 0 && i + 1 < argc)
-      sampling.topK = std::stol(argv[++i]);
-    else if (std::strcmp(argv[i], "--top-p") == 0 && i + 1 < argc)
-      sampling.topP = std::stod(argv[++i]);
-    else if (std::strcmp(argv[i], "--adapter") == 0 && i + 1 < argc)
-      rank = std::stol(argv[++i]);
-    else if (std::strcmp(argv[i], "--group") == 0 && i + 1 < argc)
-      prompts.group = std::stol(argv[++i]);
-    else if (std::strcmp(argv[i], "--nf4") == 0 && i + 1 < argc)
-      nf4 = argv[++i];
-    else
-      numbers.push_back(std::stol(argv[i]));
+  CLI::App app{"speed of one compiled decode step of gpt-oss-20b, and of each of its kernels, with random weights"};
+  app.add_option("keys-and-batches", numbers, "keys in the cache (1024), then batches (1 8 32)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--experts", experts, "how experts are held")
+      ->check(CLI::IsMember({"mxfp4", "nf4", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--nf4", nf4, "what else is in NF4: none, attention, or all (the head too)")
+      ->check(CLI::IsMember({"none", "attention", "all"}))
+      ->capture_default_str();
+  app.add_option("--slots", slots, "slots of every step, as batch-invariant generation has them");
+  app.add_option("--top-k", sampling.topK, "of the draws");
+  app.add_option("--top-p", sampling.topP, "of the draws");
+  app.add_option("--adapter", rank, "rank of an adapter on attention and experts");
+  app.add_option("--group", prompts.group, "sequences that begin with the same pages");
+  CLI11_PARSE(app, argc, argv);
+  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    fmt::print(stderr, "no libtorch_cuda.so: {}\n", dlerror());
+    return 1;
+  }
+  at::NoGradGuard guard;
   if (!numbers.empty())
     prompts.keys = numbers[0];
   std::vector<int64_t> batches(numbers.begin() + std::min<size_t>(1, numbers.size()), numbers.end());
