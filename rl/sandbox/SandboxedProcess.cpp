@@ -83,8 +83,11 @@ std::optional<WorkerFailure> SandboxedProcess::send(std::string_view bytes) {
   std::string_view parts[] = {link->messages ? std::string_view(header, sizeof header) : std::string_view(), bytes};
   for (std::string_view &part : parts)
     while (!part.empty()) {
-      if (std::optional<WorkerFailure> over = link->over())
-        return over;
+      if (std::optional<WorkerFailure> over = link->over()) {
+        if (!link->answered())
+          return over;
+        return std::nullopt; // it answered before it had read all, and left: receive() tells both
+      }
       if (WorkerLink::Clock::now() >= until)
         return link->timedOut(link->limits.wallSeconds);
       link->pump(until, &part);

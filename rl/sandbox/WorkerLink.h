@@ -29,6 +29,8 @@ public:
   /// The next whole message, if it is there.
   std::optional<std::string> takeMessage();
   std::string takeAll() { return std::move(received); }
+  /// Something of it is there, a whole message or its beginning.
+  bool answered() const { return !received.empty(); }
   /// `seconds` from now, but not past the worker's wall time, which this call starts.
   Clock::time_point deadline(double seconds);
   /// A new request: what comes from here on counts towards its output.
