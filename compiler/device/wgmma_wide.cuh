@@ -59,7 +59,7 @@ namespace maskjit::device {
 #define MASKJIT_NAMES_24 MASKJIT_NAMES_23 ", %92, %93, %94, %95"
 #define MASKJIT_SUMS_24 MASKJIT_SUMS_23, MASKJIT_SUM(23)
 
-/// The product of N times 8 columns; NEXT: the names of A's four registers and of B's descriptor.
+/// The product of N times 8 columns. A, B: what the assembly calls A's four registers and B's descriptor.
 #define MASKJIT_MMA_WIDE(N, COLUMNS, A, B)                                                                             \
   __device__ inline void mma_wide(float (&d)[N][4], const u32(&a)[4], u64 b) {                                         \
     asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32.bf16.bf16 {" MASKJIT_NAMES_##N "}, {" A "}, " B \
