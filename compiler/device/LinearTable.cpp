@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses among what registers allow: a warp's share of the input stays in them, and its next weights are on their way.
 #include "compiler/device/LinearTable.h"
+#include "compiler/device/linear_few_schedules.h"
 #include "compiler/device/step_args.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
 
 namespace maskjit {
 
@@ -26,12 +28,61 @@ static std::pair<int64_t, int64_t> shares(int64_t in, bool fewRows) {
   return best;
 }
 
+// ---- linear_few ----
+
+static constexpr int64_t kFewMostFeatures = 8192; // of all matrices: beyond, a ring holds too little of a block's share
+static constexpr int64_t kFewLeastWarps = 8, kFewMostWarps = 12;
+static constexpr int64_t kFewMostSteps = 8; // of a warp in a part: 64 registers of input
+/// Shared memory of a multiprocessor and of a block, and what a block takes besides.
+static constexpr int kHopperMemory = 228 * 1024, kHopperBlockMemory = 227 * 1024, kBlockReserve = 1024;
+
+static int64_t allFeatures(const LinearShape &shape) {
+  return std::accumulate(shape.features.begin(), shape.features.end(), int64_t(0));
+}
+
+/// As many warps as waste least, of equal ones the fewest.
+static int64_t fewWarps(int64_t in) {
+  const int64_t steps = (in / device::kFewParts + kStepIn - 1) / kStepIn;
+  int64_t best = kFewLeastWarps;
+  auto padded = [&](int64_t warps) { return (steps + warps - 1) / warps * warps; };
+  for (int64_t warps = kFewLeastWarps; warps <= kFewMostWarps; ++warps)
+    if (padded(warps) < padded(best))
+      best = warps;
+  return best;
+}
+
+bool isLinearOfFew(const LinearShape &shape) {
+  const int64_t warps = fewWarps(shape.in);
+  return shape.arch == "sm_90a" && shape.rows <= device::kFewRows && !shape.adapted && shape.in % 16 == 0 &&
+         shape.in <= device::kFewParts * kStepIn * warps * kFewMostSteps && shape.head % 8 == 0 &&
+         allFeatures(shape) <= kFewMostFeatures;
+}
+
+static LinearSchedule fewSchedule(const LinearShape &shape) {
+  const int in = static_cast<int>(shape.in), warps = static_cast<int>(fewWarps(shape.in));
+  const int round = allFeatures(shape) <= kFewMostFeatures / 2 ? 4 : 8;
+  const int fixed = device::linear_few_static_bytes(warps, round);
+  // What turns heads comes after experts, which fill a multiprocessor; other products beside blocks of attention.
+  const int room = shape.head ? kHopperBlockMemory : kHopperMemory - 2 * kBlockReserve - device::kDecodeBlockBytes;
+  const int slots = std::min((room - fixed) / device::linear_few_slot_bytes(in), device::kFewMostSlots);
+  LinearSchedule schedule;
+  schedule.function = "linear_few";
+  schedule.type = fmt::format("LinearFew<{}, {}, {}, {}, {}>", in, warps, slots, round, shape.head);
+  schedule.threads = 32 * (warps + 1);
+  schedule.sharedBytes = slots * device::linear_few_slot_bytes(in);
+  schedule.tileFeatures = device::kFewFeatures;
+  schedule.rows = device::kFewRows;
+  return schedule;
+}
+
 Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
   if (shape.in % 8)
     return Error{fmt::format("products read 8 input features at a time, got {}", shape.in)};
   for (int64_t features : shape.features)
     if (features % 16)
       return Error{fmt::format("a matrix has a multiple of 16 features, got {}", features)};
+  if (isLinearOfFew(shape))
+    return fewSchedule(shape);
   const bool fewRows = shape.rows <= 8;
   const auto [warps, steps] = shares(shape.in, fewRows);
   const int groups = shape.rows <= 8 ? 1 : shape.rows <= 16 ? 2 : 4;

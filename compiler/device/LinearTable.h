@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How linear_rows cuts a product: warps, steps in flight, tiles, rows.
+// How a product of few rows is cut: warps, steps in flight, tiles, rows.
 #pragma once
 #include "compiler/Compiler.h"
 
@@ -10,14 +10,17 @@ struct LinearShape {
   std::vector<int64_t> features; // of each matrix
   int64_t rows = 1;              // slots
   int head = 0;                  // head dimension whose halves a tile pairs; 0: none
+  bool adapted = false;          // a low-rank adapter beside them
   std::string arch;
 };
 
-/// A schedule as a generated file names it: LinearRows<Sm80, 2880, 15, 6, 1, 1, 64>.
+/// A schedule as a generated file names it: LinearRows<Sm80, 2880, 15, 6, 1, 1, 64>, and the device function it is for.
 struct LinearSchedule {
-  std::string type;
+  std::string type, function = "linear_rows";
   int threads = 0, sharedBytes = 0, tileFeatures = 0, rows = 0; // features and rows that a block has at a time
 };
+/// Whether linear_few serves it: its schedule is then of that kernel.
+bool isLinearOfFew(const LinearShape &shape);
 /// Errors: sizes that no tile divides.
 Result<LinearSchedule> linearSchedule(const LinearShape &shape);
 /// The same over NF4 matrices; `nested`: their absmax is quantized itself.

@@ -50,7 +50,7 @@ struct ExpertsArgs {
 
   // ---- workspace, 16-byte aligned ----
   void *h;           // [pairs, intermediate] of the activations' type
-  unsigned *barrier; // few tokens: two words, zero before the first launch ever, left zero by every launch
+  unsigned *barrier; // few tokens: a word of two, zero before the first launch ever, left ready for the next
   ExpertPlan *plan;  // the others: many tokens
   int *sorted;       // [pairs] pairs by expert
   void *x_pairs;     // [tokens, hidden], x in pair order (fourbit.cuh)

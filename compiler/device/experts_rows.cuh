@@ -29,29 +29,14 @@ __device__ inline u32 shared_read_u8(u32 address) {
   asm volatile("ld.shared.u8 %0, [%1];" : "=h"(value) : "r"(address));
   return value;
 }
-/// Past L1: written by other multiprocessors in this launch.
-__device__ inline uint4 load_from_l2(const void *p) {
+/// What other multiprocessors wrote before the grid barrier, whose acquire leaves nothing old in L1.
+__device__ inline uint4 load_written(const void *p) {
   uint4 v;
-  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(p)
                : "memory");
   return v;
-}
-/// Of what is read once a launch: it leaves the L2 cache before anything else does.
-__device__ inline void bulk_copy(u32 to, const void *from, u32 bytes, u32 bar) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], "
-               "%4;" ::"r"(to),
-               "l"(from), "r"(bytes), "r"(bar), "l"(kEvictFirst)
-               : "memory");
-}
-/// Gives a slot back. Loads of the slot may still be under way when the arrival is issued, and the next bulk copy
-/// (async proxy) is not ordered behind them: without the fence results were wrong now and then.
-__device__ inline void release_slot(u32 bar, int lane) {
-  store_fence();
-  __syncwarp();
-  if (lane == 0)
-    barrier_arrive(bar);
 }
 
 /// The columns of one product, dealt out to the warps of a group in blocks of 32: lane 4g + t takes whole blocks.
@@ -128,6 +113,10 @@ template <class S> struct SlotRing {
   __device__ u32 empty_barrier() const { return empty + 8 * at.stage; }
 };
 
+/// Pairs of experts whose units of the second product take turns from expert `u` on: one a group of warps, which then
+/// has no other's activations to load.
+template <class S> __device__ int pairs_together(int u, int count) { return S::kGroups == 2 && u + 2 < count ? 2 : 1; }
+
 /// The producer warp: the tiles of the first product, then the units of the second, in the order of the consumers.
 template <class S, bool kAdapter>
 __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &experts, SlotRing<S> ring, int lane) {
@@ -155,13 +144,19 @@ __device__ void produce_experts(const ExpertsArgs &a, const RoutedExperts<S> &ex
     }
     ring.at.advance();
   }
-  for (int u = 0; u < count; u += 2) {
-    const int first = experts.nth(u), second = experts.nth(min(u + 1, count - 1)); // an odd last one is read twice
-    for (int unit = blockIdx.x; unit < kUnits; unit += gridDim.x) {
+  for (int u = 0, pairs; u < count; u += 2 * pairs) {
+    pairs = pairs_together<S>(u, count);
+    int expert[2]; // of this lane: of each pair the first or, lane 1, the second; an odd last one is read twice
+#pragma unroll
+    for (int p = 0; p < 2; ++p) {
+      const int first = experts.nth(min(u + 2 * p, count - 1)), second = experts.nth(min(u + 2 * p + 1, count - 1));
+      expert[p] = lane ? second : first;
+    }
+    for (int i = 0, unit = blockIdx.x; unit < kUnits; i = i + 1 == pairs ? 0 : i + 1, unit += i ? 0 : gridDim.x) {
       acquire(Second::kTileBytes + Second::kTileScales);
       __syncwarp(); // lane 1 copies too, once lane 0 owns the slot
       if (lane < 2) {
-        const long long row = static_cast<long long>(lane ? second : first) * Shape::kHidden + unit * 8;
+        const long long row = static_cast<long long>(i ? expert[1] : expert[0]) * Shape::kHidden + unit * 8;
         bulk_copy(ring.address() + lane * (Second::kTileBytes / 2), a.down.blocks + row * Second::kRowBytes,
                   Second::kTileBytes / 2, ring.full_barrier());
         bulk_copy(ring.address() + Second::kTileBytes + lane * (Second::kTileScales / 2),
@@ -208,7 +203,8 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     return produce_experts<S, kAdapter>(a, experts, ring, lane);
   auto consumers_sync = [] { named_sync(3, 32 * S::kWarps); };
   const int count = experts.count();
-  int slot_count = 0; // slots of the ring so far
+  const float score = lane < a.tokens * kTopK ? a.weights[lane] : 0.f; // of the lane's pair
+  int slot_count = 0;                                                  // slots of the ring so far
 
   __shared__ LowShares<S> low_shares;
   const int rank = a.adapter_rank, all_pairs = a.tokens * kTopK;
@@ -260,13 +256,12 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     prepare(blockIdx.x + group * gridDim.x);
     int batch = 0, held = 0; // tiles of this group in the batch that is being collected
     int tile_of[S::kBatch];
+    u32 bias = 0; // of the tile that this warp finishes, asked for before that is multiplied
     // Adds up the shares of tile `which` of the batch, activates, and stores h of the tokens that are routed there.
     auto finish = [&](int which, int i) {
       const int expert = experts.nth(i / kTiles);
       const u32 routed = experts.pairs_of(expert);
       const int feature = i % kTiles * (kRowsTile / 2) + g, in8 = feature & 7;
-      const u32 bias =
-          static_cast<const u32 *>(a.gate_up.bias)[static_cast<long long>(expert) * Shape::kIntermediate + feature];
       float4 sum = sums.tile[group][batch & 1][which][0][lane];
 #pragma unroll
       for (int w = 1; w < kRowsWarps; ++w) {
@@ -285,11 +280,12 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
                                   (feature & ~7) + 2 * (in8 & 3) + (in8 >> 2)] = static_cast<u16>(k ? h >> 16 : h);
       }
     };
+    auto finishes = [&](int which) { return member == ((batch & 1) * S::kBatch + which) % kRowsWarps; }; // by turns
     auto finish_batch = [&] {
       named_sync(group + 1, 32 * kRowsWarps);
 #pragma unroll
-      for (int k = 0; k < S::kBatch; ++k) // the finishing warps take turns
-        if (k < held && member == ((batch & 1) * S::kBatch + k) % kRowsWarps)
+      for (int k = 0; k < S::kBatch; ++k)
+        if (k < held && finishes(k))
           finish(k, tile_of[k]);
       ++batch, held = 0;
     };
@@ -297,6 +293,10 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
       if (slot_count++ % S::kGroups != group) {
         ring.at.advance();
         continue;
+      }
+      if (finishes(held)) {
+        const long long row = static_cast<long long>(experts.nth(i / kTiles)) * Shape::kIntermediate;
+        bias = static_cast<const u32 *>(a.gate_up.bias)[row + i % kTiles * (kRowsTile / 2) + g];
       }
       float acc[4] = {}, none[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
@@ -327,8 +327,24 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   }
   __threadfence();
   consumers_sync();
-  if (threadIdx.x == 0)
+  if (threadIdx.x == 32 * S::kWarps - 1)
     grid_barrier(a.barrier);
+  // Meanwhile: what the second product is added to. A thread has one result: unit, token, g.
+  static_assert(kRowsMostUnits * 64 <= 32 * S::kWarps);
+  const int out_unit = threadIdx.x >> 6, out_token = threadIdx.x >> 3 & 7, row_lane = threadIdx.x & 7;
+  const int out_row =
+      (blockIdx.x + out_unit * gridDim.x) * 8 + ((row_lane & 4) | (row_lane & 1) << 1 | (row_lane >> 1 & 1));
+  const bool has_out = out_unit < kRowsMostUnits && out_row < Shape::kHidden && out_token < a.tokens;
+  float *const out = a.out + static_cast<long long>(out_token) * Shape::kHidden + out_row;
+  float addend = has_out && a.accumulate ? *out : 0.f;
+#pragma unroll
+  for (int s = 0; s < kTopK; ++s) {
+    const int pair = out_token * kTopK + s, expert = __shfl_sync(~0u, experts.id, pair & (kWarp - 1));
+    const float weight = __shfl_sync(~0u, score, pair & (kWarp - 1));
+    if (has_out && expert >= 0)
+      addend += weight * low_half<bf16>(static_cast<const u16 *>(
+                             a.down.bias)[static_cast<long long>(expert) * Shape::kHidden + out_row]);
+  }
   consumers_sync();
   start_dependents();
   if (kAdapter && a.gate_up_adapter.a)
@@ -336,7 +352,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   if (kAdapter && a.down_adapter.a)
     make_low<S, bf16, Shape::kIntermediate>(
         a.down_adapter, rank, experts, warp, lane, low_shares, [&](int pair, int c) {
-          return load_from_l2(static_cast<const uint4 *>(a.h) +
+          return load_written(static_cast<const uint4 *>(a.h) +
                               static_cast<long long>(pair) * (Shape::kIntermediate / 8) + c);
         });
 
@@ -351,7 +367,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     for (int i = 0; i < Second::kChunks; ++i)
 #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        const uint4 v = load_from_l2(static_cast<const u16 *>(a.h) +
+        const uint4 v = load_written(static_cast<const u16 *>(a.h) +
                                      static_cast<long long>(pair) * Shape::kIntermediate + share.block[i] * 32 + c * 8);
         to.word[i][c] = share.inside[i] ? v : make_uint4(0, 0, 0, 0);
       }
@@ -361,21 +377,21 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     const u32 slots = RoutedExperts<S>::slots_of(routed, token);
     return slots ? token * kTopK + __ffs(slots) - 1 : routed ? __ffs(routed) - 1 : 0;
   };
-  auto weight_of = [&](u32 routed, int token) {
-    return RoutedExperts<S>::slots_of(routed, token) ? a.weights[pair_of(routed, token)] : 0.f;
+  auto weight_of = [&](u32 routed, int token) { // of all lanes
+    const float weight = __shfl_sync(~0u, score, pair_of(routed, token));
+    return RoutedExperts<S>::slots_of(routed, token) ? weight : 0.f;
   };
   typename Second::Activations x, y;
   // An adapter's part, a slot ahead: slot j of the block is unit j % own of experts 2 (j / own) and the next one.
   const int own =
       (kUnits + static_cast<int>(gridDim.x) - 1 - static_cast<int>(blockIdx.x)) / static_cast<int>(gridDim.x);
-  const int before = slot_count;
   bool adds = false;
   uint2 b_first, b_second, low_x, low_y;
   int pair_x = -1, pair_y = -1, slice = 0;
-  auto prepare = [&](int j) {
-    const int u = own > 0 ? j / own * 2 : count, unit = own > 0 ? blockIdx.x + j % own * gridDim.x : 0;
+  auto prepare = [&](int u, int k) { // for unit k of the block, of the experts from u on
+    const int unit = blockIdx.x + k * gridDim.x;
     slice = slice_of(unit);
-    adds = kAdapter && a.down_adapter.a && slice < rank && u < count;
+    adds = kAdapter && a.down_adapter.a && slice < rank && u < count && k < own;
     if (!adds)
       return;
     const int first = experts.nth(u), second = experts.nth(min(u + 1, count - 1));
@@ -391,12 +407,14 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
     }
     low_x = low_of(a.down_adapter, pair_x, slice);
   };
-  if constexpr (kAdapter)
-    prepare((group - before) & (S::kGroups - 1));
-  for (int u = 0; u < count; u += 2) {
+  for (int base = 0, pairs; base < count; base += 2 * pairs) {
+    pairs = pairs_together<S>(base, count);
+    const int u = base + (pairs == 2 ? 2 * group : 0), turn = pairs == 2 ? 1 : S::kGroups;
     u32 routed[2] = {experts.pairs_of(experts.nth(u)), experts.pairs_of(experts.nth(min(u + 1, count - 1)))};
     if (u + 1 >= count)
       routed[1] = 0;
+    if constexpr (kAdapter)
+      prepare(u, pairs == 2 ? 0 : group);
     float weight[2][2]; // [expert][token 2t, 2t + 1]; with two groups [0] only: t < 2 the first expert, else the second
     if constexpr (S::kGroups == 2) { // columns 0-3: tokens of the first expert, 4-7: of the second
       load_h(x, pair_of(routed[g >> 2], g & 3));
@@ -409,12 +427,12 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
       for (int k = 0; k < 4; ++k)
         weight[k >> 1][k & 1] = weight_of(routed[k >> 1], 2 * t + (k & 1));
     }
-    int k = 0;
-    for (int unit = blockIdx.x; unit < kUnits; unit += gridDim.x, ++k) {
-      if (slot_count++ % S::kGroups != group) {
+    for (int slot = 0; slot < own * pairs; ++slot) { // slots of the groups take turns
+      if (S::kGroups == 2 && slot % 2 != group) {
         ring.at.advance();
         continue;
       }
+      const int k = slot / pairs;
       float first[4] = {}, second[4] = {};
       barrier_wait(ring.full_barrier(), ring.at.parity);
       Second::template multiply<S::kGroups == 1>(first, second, ring.address(), view, x, y);
@@ -431,7 +449,7 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
         }
       }
       if constexpr (kAdapter)
-        prepare(slot_count - 1 - before + S::kGroups);
+        prepare(u, k + turn);
       float2 sum = sums.unit[k][warp][lane];
       // A test, not a product with 0: another token's infinity must not become this one's NaN.
       const float low = S::kGroups == 2 && t >= 2 ? first[2] : first[0];
@@ -449,30 +467,18 @@ template <class S, bool kAdapter = false> __device__ void experts_rows(const Exp
   }
   consumers_sync();
 
-  // ---- the warps' shares, the bias, and what was there before ----
-  for (int i = threadIdx.x; i < kRowsMostUnits * 64; i += 32 * S::kWarps) { // unit, token, g
-    const int k = i >> 6, token = i >> 3 & 7, row_lane = i & 7, unit = blockIdx.x + k * gridDim.x;
-    if (unit >= kUnits || token >= a.tokens)
-      continue;
-    const int row = unit * 8 + ((row_lane & 4) | (row_lane & 1) << 1 | (row_lane >> 1 & 1));
-    float sum = 0.f;
+  // ---- the warps' shares and what was there before ----
+  if (!has_out)
+    return;
+  float sum = 0.f;
 #pragma unroll
-    for (int w = 0; w < S::kWarps; ++w)
+  for (int w = 0; w < S::kWarps; ++w)
 #pragma unroll
-      for (int half = 0; half < S::kGroups; ++half) {
-        const float2 v = sums.unit[k][w][row_lane * 4 + 2 * half + (token >> 1)];
-        sum += token & 1 ? v.y : v.x;
-      }
-#pragma unroll
-    for (int s = 0; s < kTopK; ++s) {
-      const int expert = a.experts[token * kTopK + s];
-      if (expert >= 0)
-        sum += a.weights[token * kTopK + s] * low_half<bf16>(static_cast<const u16 *>(
-                                                  a.down.bias)[static_cast<long long>(expert) * Shape::kHidden + row]);
+    for (int half = 0; half < S::kGroups; ++half) {
+      const float2 v = sums.unit[out_unit][w][row_lane * 4 + 2 * half + (out_token >> 1)];
+      sum += out_token & 1 ? v.y : v.x;
     }
-    float *out = a.out + static_cast<long long>(token) * Shape::kHidden + row;
-    *out = a.accumulate ? *out + sum : sum;
-  }
+  *out = addend + sum;
 }
 
 } // namespace maskjit::device

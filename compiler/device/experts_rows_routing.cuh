@@ -31,19 +31,15 @@ template <class S> struct RoutedExperts {
   }
 };
 
-/// Waits for all blocks of a resident grid. word[0] counts arrivals and returns to 0, word[1] is the generation.
+/// Waits for all blocks of a resident grid: their arrivals add up to 2^31, so that the word's highest bit changes when
+/// the last one comes and the others are as they were.
 __device__ inline void grid_barrier(u32 *word) {
-  u32 generation, now, arrived;
-  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(generation) : "l"(word + 1) : "memory");
-  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(arrived) : "l"(word) : "memory");
-  if (arrived == gridDim.x - 1) {
-    asm volatile("st.relaxed.gpu.global.u32 [%0], 0;" ::"l"(word) : "memory");
-    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(word + 1), "r"(generation + 1) : "memory");
-  } else {
-    do
-      asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(word + 1) : "memory");
-    while (now == generation);
-  }
+  const u32 arrival = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1u;
+  u32 before, now;
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(word), "r"(arrival) : "memory");
+  do
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(word) : "memory");
+  while (((now ^ before) & 0x80000000u) == 0);
 }
 
 } // namespace maskjit::device

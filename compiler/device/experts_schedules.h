@@ -74,7 +74,7 @@ constexpr int kExpertsNf4Shares = 5, kExpertsNf4Ahead = 1; // 45 blocks of 64 ar
 constexpr int kExpertsNf4SharedBytes = kNf4TableBytes + 2 * 256 * 4;
 /// Blocks that a launch needs at least: then none has parts of more than two tiles of the second product.
 constexpr int experts_dense_blocks(int hidden) { return ceil_div(hidden, 64 * kDenseTileBlocks); }
-/// Words of the barrier: arrival, generation, and arrivals at the tile that a block begins and others go on with.
+/// Words of the barrier: arrivals, none, and arrivals at the tile that a block begins and others go on with.
 constexpr int experts_dense_words(int blocks) { return 2 + blocks; }
 /// Two tiles a block: the one that it begins with and the one that it ends with.
 constexpr long long experts_dense_share_bytes(int blocks) { return 2LL * blocks * 4 * kDenseTileBlocks * 32 * 16; }

@@ -86,6 +86,14 @@ template <int kRegisters> __device__ void give_registers() {
 /// L2 eviction hints, as `createpolicy.fractional` makes them for the whole access.
 constexpr u64 kEvictFirst = 0x12F0000000000000, kEvictLast = 0x14F0000000000000;
 
+/// Contiguous bytes, read once a launch: they leave the L2 cache before anything else does. Completes on `bar`.
+__device__ inline void bulk_copy(u32 to, const void *from, u32 bytes, u32 bar) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], "
+               "%4;" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(bar), "l"(kEvictFirst)
+               : "memory");
+}
+
 /// Global to shared memory, 4 or 5 coordinates, innermost first; outside the tensor zeros are read. Completes on `bar`.
 template <class... Coords>
 __device__ void tma_load(u32 dst, const TensorMap &map, u32 bar, u64 hint, Coords... coords) {
@@ -132,6 +140,15 @@ template <int kPending> __device__ void store_wait() {
 /// Orders this thread's ordinary shared-memory writes before later reads by the copy engine or wgmma (the async proxy).
 /// It also waits for this thread's global stores: issue those after it.
 __device__ inline void store_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+/// Gives a slot of a ring back, one arrival a warp. Loads of the slot may still be under way when the arrival is
+/// issued, and the next bulk copy (async proxy) is not ordered behind them: without the fence results were wrong now
+/// and then.
+__device__ inline void release_slot(u32 bar, int lane) {
+  store_fence();
+  __syncwarp();
+  if (lane == 0)
+    barrier_arrive(bar);
+}
 
 // ---- wgmma: 64 rows a warpgroup, A from shared memory (SS) or registers (RS), B from shared memory ----
 

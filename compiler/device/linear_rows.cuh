@@ -68,23 +68,26 @@ template <class T> __device__ void set_element(void *data, long long index, floa
   static_cast<u16 *>(data)[index] = static_cast<u16>(pack_finite<T>(value, 0.f));
 }
 
-/// Eight features of one input row as the right operand of two products; with a norm times its weight, and the sum of
-/// their squares is added to `squares`.
+/// Eight fp32 features times the weight of a norm as the right operand of two products; the sum of their squares is
+/// added to `squares`.
+template <class T> __device__ uint4 normed_features(const float *from, uint4 weight, float &squares) {
+  const float4 a = reinterpret_cast<const float4 *>(from)[0], b = reinterpret_cast<const float4 *>(from)[1];
+  squares += a.x * a.x + a.y * a.y + a.z * a.z + a.w * a.w + b.x * b.x + b.y * b.y + b.z * b.z + b.w * b.w;
+  return {pack<T>(a.x * low_half<T>(weight.x), a.y * high_half<T>(weight.x)),
+          pack<T>(a.z * low_half<T>(weight.y), a.w * high_half<T>(weight.y)),
+          pack<T>(b.x * low_half<T>(weight.z), b.y * high_half<T>(weight.z)),
+          pack<T>(b.z * low_half<T>(weight.w), b.w * high_half<T>(weight.w))};
+}
+
+/// Eight features of one input row; with a norm as above.
 template <class T, bool kNorm, bool kWhole>
 __device__ uint4 input_features(const LinearArgs &args, long long row, int feature, int in, float &squares) {
   if (!kWhole && feature >= in)
     return {0, 0, 0, 0};
   if constexpr (!kNorm)
     return *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.input) + row * in + feature);
-  const float4 *const from =
-      reinterpret_cast<const float4 *>(static_cast<const float *>(args.input) + row * in + feature);
   const uint4 weight = *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.norm) + feature);
-  const float4 a = from[0], b = from[1];
-  squares += a.x * a.x + a.y * a.y + a.z * a.z + a.w * a.w + b.x * b.x + b.y * b.y + b.z * b.z + b.w * b.w;
-  return {pack<T>(a.x * low_half<T>(weight.x), a.y * high_half<T>(weight.x)),
-          pack<T>(a.z * low_half<T>(weight.y), a.w * high_half<T>(weight.y)),
-          pack<T>(b.x * low_half<T>(weight.z), b.y * high_half<T>(weight.z)),
-          pack<T>(b.z * low_half<T>(weight.w), b.w * high_half<T>(weight.w))};
+  return normed_features<T>(static_cast<const float *>(args.input) + row * in + feature, weight, squares);
 }
 
 /// A tile's matrix and the rows of it that the lane multiplies. kAdapter: the first tiles are those of an adapter.
@@ -126,24 +129,54 @@ template <class S, bool kAdapter> struct LinearTile {
   }
 };
 
-/// Two features, `low` and `low + distance`, of one row: bias, rope, residual, and where they go.
-template <class S, class T, class Out, class Tile>
-__device__ void finish_pair(const LinearArgs &args, const Tile &tile, int low, int high, int row, float a, float b) {
-  const int matrix = tile.matrix, features = (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
+/// Types of results: rounded, or fp32.
+struct Rounded {
+  static constexpr bool kWide = false;
+};
+struct Wide {
+  static constexpr bool kWide = true;
+};
+
+/// What is known of two features, `low` and `high`, of one row before their sums are: bias, residual, and the angle by
+/// which they are turned.
+struct PairEnds {
+  float bias[2] = {}, residual[2] = {}, sine = 0.f, cosine = 1.f;
+  int position = 0;
+};
+/// What no earlier kernel of a step writes.
+template <class T> __device__ void load_bias(PairEnds &ends, const LinearArgs &args, int matrix, int low, int high) {
   if (args.bias[matrix])
-    a += element<T>(args.bias[matrix], low), b += element<T>(args.bias[matrix], high);
-  const bool placed = S::kHead > 0 && args.positions; // only where heads are paired is anything done by position
-  const int position = placed ? args.positions[row] : 0;
+    ends.bias[0] = element<T>(args.bias[matrix], low), ends.bias[1] = element<T>(args.bias[matrix], high);
+}
+/// The rest.
+template <class S, class Out>
+__device__ void load_ends(PairEnds &ends, const LinearArgs &args, int matrix, int features, int low, int high,
+                          int row) {
+  if (S::kHead > 0 && args.positions) // only where heads are paired is anything done by position
+    ends.position = args.positions[row];
+  if (S::kHead > 0 && args.rotate[matrix]) {
+    sincosf(static_cast<float>(ends.position) * args.frequencies[low % (S::kHead > 0 ? S::kHead : 1)], &ends.sine,
+            &ends.cosine);
+    ends.sine *= args.rope_scale, ends.cosine *= args.rope_scale;
+  }
+  if (Out::kWide && args.residual) {
+    const float *const residual = args.residual + static_cast<long long>(row) * features;
+    ends.residual[0] = residual[low], ends.residual[1] = residual[high];
+  }
+}
+/// Their sums become results: bias, rope, residual, and where they go.
+template <class S, class T, class Out>
+__device__ void place_pair(const LinearArgs &args, const PairEnds &ends, int matrix, int features, int low, int high,
+                           int row, float a, float b) {
+  a += ends.bias[0], b += ends.bias[1];
   if (S::kHead > 0 && args.rotate[matrix]) {
     // As the model's rope: rounded to the activations' type first, turned in fp32.
     a = low_half<T>(pack_finite<T>(a, 0.f)), b = low_half<T>(pack_finite<T>(b, 0.f));
-    float sine, cosine;
-    sincosf(static_cast<float>(position) * args.frequencies[low % (S::kHead > 0 ? S::kHead : 1)], &sine, &cosine);
-    sine *= args.rope_scale, cosine *= args.rope_scale;
-    const float turned = a * cosine - b * sine;
-    b = b * cosine + a * sine, a = turned;
+    const float turned = a * ends.cosine - b * ends.sine;
+    b = b * ends.cosine + a * ends.sine, a = turned;
   }
   if (!args.out[matrix]) { // the cache's
+    const int position = ends.position;
     if (position < 0)
       return;
     const bool is_value = matrix + 1 == kMostMatrices || args.first_tile[matrix + 2] == args.first_tile[matrix + 1];
@@ -159,21 +192,23 @@ __device__ void finish_pair(const LinearArgs &args, const Tile &tile, int low, i
   const long long at = static_cast<long long>(row) * features;
   if constexpr (Out::kWide) {
     float *const out = static_cast<float *>(args.out[matrix]) + at;
-    out[low] = args.residual ? args.residual[at + low] + a : a;
-    out[high] = args.residual ? args.residual[at + high] + b : b;
+    out[low] = args.residual ? ends.residual[0] + a : a;
+    out[high] = args.residual ? ends.residual[1] + b : b;
   } else {
     set_element<T>(args.out[matrix], at + low, a);
     set_element<T>(args.out[matrix], at + high, b);
   }
 }
 
-/// Types of results: rounded, or fp32.
-struct Rounded {
-  static constexpr bool kWide = false;
-};
-struct Wide {
-  static constexpr bool kWide = true;
-};
+/// All of it for tiles of 16 features.
+template <class S, class T, class Out, class Tile>
+__device__ void finish_pair(const LinearArgs &args, const Tile &tile, int low, int high, int row, float a, float b) {
+  const int matrix = tile.matrix, features = (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
+  PairEnds ends;
+  load_bias<T>(ends, args, matrix, low, high);
+  load_ends<S, Out>(ends, args, matrix, features, low, high, row);
+  place_pair<S, T, Out>(args, ends, matrix, features, low, high, row, a, b);
+}
 
 /// What an adapter adds to the sums of a block's tiles: each warp multiplies its slices of the second factor.
 template <class S, class T> struct AdapterTerm {

@@ -96,13 +96,11 @@ struct RouteArgs {
   const float *input; // [rows, features]
   const void *norm;   // [features]; null: the input is routed as it is
   float eps;
-  const void *weight, *bias;        // [experts, features], [experts]
-  const int *positions;             // [rows]
-  int *experts;                     // [rows, top]
-  float *scores;                    // [rows, top]
-  void *normal;                     // [rows, features], where there is a norm
-  const void *ahead[kMostMatrices]; // fetched into the L2 cache by the blocks past the rows; null: none
-  long long ahead_bytes[kMostMatrices];
+  const void *weight, *bias; // [experts, features], [experts]
+  const int *positions;      // [rows]
+  int *experts;              // [rows, top]
+  float *scores;             // [rows, top]
+  void *normal;              // [rows, features], where there is a norm
   int rows;
 };
 
@@ -170,7 +168,11 @@ constexpr int linear_nf4_fused_bytes(int warps, int groups) {
 constexpr int linear_kept_bytes(int in, int warps, int groups) {
   return (in + 32 * warps - 1) / (32 * warps) * groups * 32 * warps * 16;
 }
-/// And of route_rows: the row in fp32, logits, a float a warp.
-constexpr int route_shared_bytes(int features, int experts) { return 4 * (features + experts + kRouterThreads / 32); }
+/// Parts of the features and experts of a warp of route_rows.
+constexpr int kRouterParts = 4, kRouterExperts = 4;
+/// And its bytes of shared memory: the row in fp32, logits of each part, a float a warp.
+constexpr int route_shared_bytes(int features, int experts) {
+  return 4 * (features + kRouterParts * experts + kRouterThreads / 32);
+}
 
 } // namespace maskjit::device

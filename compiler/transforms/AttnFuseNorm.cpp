@@ -55,7 +55,7 @@ static bool intoRouting(RmsNormOp norm, llvm::SmallPtrSetImpl<Operation *> &gone
       RouteOp::create(builder, route.getLoc(),
                       TypeRange{route.getExperts().getType(), route.getScores().getType(), rounded.getOut().getType()},
                       norm.getInput(), norm.getWeight(), norm.getEpsAttr(), route.getWeight(), route.getBias(),
-                      route.getPositions(), route.getAhead(), route.getTopAttr());
+                      route.getPositions(), route.getTopAttr());
   route.getExperts().replaceAllUsesWith(fused.getExperts());
   route.getScores().replaceAllUsesWith(fused.getScores());
   rounded.getOut().replaceAllUsesWith(fused.getNormal());

@@ -207,22 +207,4 @@ def AttnFuseResidual : AttnFusion<"attn-fuse-residual"> {
   }];
 }
 
-def AttnFetchAhead : AttnFusion<"attn-fetch-ahead"> {
-  let summary = "what the next product reads is fetched while the experts run";
-  let description = [{
-    ```mlir
-    %e, %s, %n = attn.route ...
-    %x1 = attn.experts ...
-    %y = attn.linear %x1 by (%w)
-    ```
-    becomes
-    ```mlir
-    %e, %s, %n = attn.route ... ahead (%w)
-    %x1 = attn.experts ...
-    %y = attn.linear %x1 by (%w)
-    ```
-    if the matrices are at most 32 MB, about what stays in a cache that experts stream through.
-  }];
-}
-
 #endif

@@ -8,9 +8,6 @@
 using namespace mlir;
 using namespace maskjit;
 
-/// Experts of more rows are bound by memory or arithmetic themselves.
-static constexpr int kMostRowsWithIdleMemory = 4;
-
 void maskjit::buildStepPipeline(OpPassManager &pm, int rows) {
   pm.addPass(createCSEPass()); // one norm for the three projections that read it
   pm.addPass(createAttnFuseProjections());
@@ -18,8 +15,6 @@ void maskjit::buildStepPipeline(OpPassManager &pm, int rows) {
   pm.addPass(createAttnFuseRope());
   pm.addPass(createAttnFuseAppend());
   pm.addPass(createAttnFuseResidual());
-  if (rows <= kMostRowsWithIdleMemory)
-    pm.addPass(createAttnFetchAhead());
 }
 
 namespace {

@@ -183,7 +183,7 @@ def Attn_AddOp : Attn_StepOp<"add", [AllTypesMatch<["residual", "out"]>]> {
   let assemblyFormat = "$residual `,` $rows attr-dict `:` type($residual) `,` type($rows)";
 }
 
-def Attn_RouteOp : Attn_StepOp<"route", [AttrSizedOperandSegments]> {
+def Attn_RouteOp : Attn_StepOp<"route"> {
   let summary = "the experts of each row and their scores";
   let description = [{
     The `top` largest of `x W^T + bias`, computed in fp32, best first; of equal ones the lower number. Scores are the
@@ -191,18 +191,16 @@ def Attn_RouteOp : Attn_StepOp<"route", [AttrSizedOperandSegments]> {
 
     `norm(%g) eps`: the input is `rms_norm(x, g)`, which is then the third result too, rounded to its type.
 
-    `ahead(%w, ..)`: what a later product reads, which the kernel has brought into the cache; it changes no value.
-
     ```mlir
     %e, %s, %n = attn.route %x norm (%g) eps 1.0e-05 by (%w, %b) top 4 at (%positions) : ...
     ```
   }];
   let arguments = (ins Attn_WideRows:$input, Optional<Attn_Vector>:$norm, OptionalAttr<F32Attr>:$eps,
-    Attn_Matrix:$weight, Attn_Vector:$bias, Attn_Lengths:$positions, Variadic<2DTensorOf<[I8, F16, BF16]>>:$ahead, I32Attr:$top);
+    Attn_Matrix:$weight, Attn_Vector:$bias, Attn_Lengths:$positions, I32Attr:$top);
   let results = (outs Attn_Ids:$experts, Attn_WideRows:$scores, Optional<Attn_Rows>:$normal);
   let assemblyFormat = [{
     $input (`norm` `(` $norm^ `)` `eps` $eps)? `by` `(` $weight `,` $bias `)` `top` $top `at` `(` $positions `)`
-    (`ahead` `(` $ahead^ `)`)? attr-dict `:` functional-type(operands, results)
+    attr-dict `:` functional-type(operands, results)
   }];
 }
 

@@ -86,10 +86,6 @@ struct Reader {
     args.weight = pointer("weight"), args.bias = pointer("bias");
     args.positions = pointer<const int>("positions");
     args.experts = pointer<int>("experts"), args.scores = pointer<float>("scores"), args.normal = pointer("normal");
-    for (size_t m = 0; m < values("ahead").size() && m < device::kMostMatrices; ++m) {
-      args.ahead[m] = memory.data(values("ahead")[m]);
-      args.ahead_bytes[m] = launch.sizes.at("ahead_bytes")[m];
-    }
     args.rows = memory.rows;
     return args;
   }

@@ -22,7 +22,6 @@ constexpr int64_t kLeastSplitKeys = 128;   // below it merging costs more than t
 constexpr int64_t kMostSplits = 128;
 constexpr int64_t kSharedBlocksPerProcessor = 3; // the same of what attends prefixes
 constexpr int64_t kLeastSharedSplits = 4, kMostSharedSplits = 32, kSharedSplitsOfSlots = 512; // a prefix, all slots
-constexpr int64_t kFetchingBlocks = 16;  // of a kernel that fetches ahead: they only ask
 constexpr int64_t kLeastSampleParts = 4; // fewer blocks a row read it too slowly, however many rows there are
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -126,8 +125,6 @@ struct Step::Impl {
       return {std::clamp<int64_t>(device.multiprocessors / slots,
                                   std::min<int64_t>(kLeastSampleParts, device.multiprocessors), device::kSampleParts),
               slots, 1};
-    if (launch.op == StepOp::Route && launch.value("ahead") >= 0)
-      return {slots + kFetchingBlocks, 1, 1};
     if (launch.op != StepOp::Linear && launch.op != StepOp::LinearNf4)
       return {slots, 1, 1};
     int64_t tiles = 0;

@@ -170,10 +170,9 @@ private:
     const std::string weight = prefix + "post_attention_layernorm.weight";
     const Value wide = norm(x, weight, b.getF32Type()), rounded = norm(x, weight, half);
     const int64_t top = spec.expertsPerToken, count = spec.experts, hidden = spec.hidden, inner = spec.intermediate;
-    auto route =
-        RouteOp::create(b, loc, TypeRange{rows(top, b.getI32Type()), rows(top, b.getF32Type())}, wide, Value(),
-                        FloatAttr(), input(mlp + "router.weight", {count, hidden}, half),
-                        input(mlp + "router.bias", {count}, half), positions, ValueRange(), b.getI32IntegerAttr(top));
+    auto route = RouteOp::create(b, loc, TypeRange{rows(top, b.getI32Type()), rows(top, b.getF32Type())}, wide, Value(),
+                                 FloatAttr(), input(mlp + "router.weight", {count, hidden}, half),
+                                 input(mlp + "router.bias", {count}, half), positions, b.getI32IntegerAttr(top));
     auto stack = [&](const std::string &name, int64_t out, int64_t in) {
       const std::string full = mlp + "experts." + name;
       SmallVector<Value> tensors;
