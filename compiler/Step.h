@@ -46,7 +46,7 @@ struct StepValue {
   int memory = -1;      // values of one number may share memory: they are never needed at the same time
 };
 
-enum class StepOp { Embed, Norm, Linear, LinearNf4, Rope, Append, Add, Route, Attention, Experts, Sample };
+enum class StepOp { Embed, Norm, Linear, LinearSm90, LinearNf4, Rope, Append, Add, Route, Attention, Experts, Sample };
 
 /// One launch. `values` are numbers of StepProgram::values by the role that they play in the operation (the operand
 /// names of dialects/attn/AttnStep.td), `sizes` and `numbers` likewise.

@@ -2,6 +2,7 @@
 // Chooses among what registers allow: a warp's share of the input stays in them, and its next weights are on their way.
 #include "compiler/device/LinearTable.h"
 #include "compiler/device/linear_few_schedules.h"
+#include "compiler/device/linear_rows_schedules.h"
 #include "compiler/device/step_args.h"
 #include <algorithm>
 #include <fmt/format.h>
@@ -106,6 +107,43 @@ Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
   schedule.sharedBytes = (kept ? keptBytes : 0) + device::linear_shared_bytes(warpCount, tiles, groups);
   schedule.tileFeatures = 16 * tiles;
   schedule.rows = 8 * groups;
+  return schedule;
+}
+
+std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape) {
+  // Clusters of four fill 120 of Hopper's 132 multiprocessors; odd ones leave more idle.
+  constexpr int kFewRows = 16, kMostRows = 256, kRing = 200 * 1024, kMostStages = 8, kMostBlocks = 120;
+  if (shape.arch != "sm_90a" || shape.dtype != DType::BF16 || shape.norm || shape.rows <= kFewRows || shape.in % 8)
+    return std::nullopt;
+  const int perHead = shape.head / 16; // blocks of 16 features, of which a tile takes whole heads or a part of one
+  if (shape.head % 16 || !(perHead <= 2 || perHead % 4 == 0))
+    return std::nullopt;
+  int64_t tiles = 0;
+  for (int64_t features : shape.features) {
+    const bool whole = shape.adapted && shape.features.size() > 1; // a pair of tiles has one matrix's adapter
+    if (features % (device::kLinearTile * (whole ? 2 : 1)) || (shape.head && features % shape.head))
+      return std::nullopt;
+    tiles += features / device::kLinearTile;
+  }
+  const int64_t blocksOfRows = (shape.rows + kMostRows - 1) / kMostRows;
+  int rows = 0;
+  for (int each : {256, 192, 128, 96, 64, 32})
+    if (each * blocksOfRows >= shape.rows)
+      rows = each;
+  const int64_t pairs = (tiles + 1) / 2 * blocksOfRows,
+                steps = (shape.in + device::kLinearStep - 1) / device::kLinearStep;
+  int split = 8;
+  while (split > 1 && (pairs * split > kMostBlocks || (split - 1) * ((steps + split - 1) / split) >= steps))
+    split /= 2;
+  const int stages = std::min(kMostStages, kRing / device::linear_stage_bytes(rows));
+  LinearSchedule schedule;
+  schedule.function = "linear_rows_sm90";
+  schedule.type = fmt::format("LinearRowsSm90<{}, {}, {}, {}, {}>", shape.in, rows, stages, split, shape.head);
+  schedule.threads = 2 * 128 + 32;
+  schedule.sharedBytes = device::linear_sm90_shared_bytes(rows, stages, split);
+  schedule.tileFeatures = device::kLinearTile;
+  schedule.rows = rows;
+  schedule.split = split;
   return schedule;
 }
 

@@ -27,6 +27,19 @@ __device__ inline void cluster_write(u32 address, u32 rank, float a, float b) {
                : "memory");
 }
 
+/// Where `address` lies in the shared memory of block `rank`.
+__device__ inline u32 cluster_address(u32 address, u32 rank) {
+  u32 there;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+  return there;
+}
+/// Four numbers to a cluster_address that is a multiple of 16.
+__device__ inline void cluster_write(u32 there, const float (&x)[4]) {
+  asm volatile("st.shared::cluster.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(there), "f"(x[0]), "f"(x[1]), "f"(x[2]),
+               "f"(x[3])
+               : "memory");
+}
+
 /// Arrives on the barrier that lies at `bar` in block `rank`, in the order of this block's memory only: for what has
 /// been read, not for what was written.
 __device__ inline void cluster_barrier_arrive(u32 bar, u32 rank) {

@@ -148,16 +148,21 @@ template <class T> __device__ void load_bias(PairEnds &ends, const LinearArgs &a
   if (args.bias[matrix])
     ends.bias[0] = element<T>(args.bias[matrix], low), ends.bias[1] = element<T>(args.bias[matrix], high);
 }
-/// The rest.
-template <class S, class Out>
+/// The rest. kTurns: sines and cosines are those that the embedding has left.
+template <class S, class Out, bool kTurns = false>
 __device__ void load_ends(PairEnds &ends, const LinearArgs &args, int matrix, int features, int low, int high,
                           int row) {
   if (S::kHead > 0 && args.positions) // only where heads are paired is anything done by position
     ends.position = args.positions[row];
   if (S::kHead > 0 && args.rotate[matrix]) {
-    sincosf(static_cast<float>(ends.position) * args.frequencies[low % (S::kHead > 0 ? S::kHead : 1)], &ends.sine,
-            &ends.cosine);
-    ends.sine *= args.rope_scale, ends.cosine *= args.rope_scale;
+    const int pair = low % (S::kHead > 0 ? S::kHead : 1);
+    if constexpr (kTurns) {
+      const float2 turn = reinterpret_cast<const float2 *>(args.turns)[row * (S::kHead / 2) + pair];
+      ends.cosine = turn.x, ends.sine = turn.y;
+    } else {
+      sincosf(static_cast<float>(ends.position) * args.frequencies[pair], &ends.sine, &ends.cosine);
+      ends.sine *= args.rope_scale, ends.cosine *= args.rope_scale;
+    }
   }
   if (Out::kWide && args.residual) {
     const float *const residual = args.residual + static_cast<long long>(row) * features;
@@ -200,13 +205,16 @@ __device__ void place_pair(const LinearArgs &args, const PairEnds &ends, int mat
   }
 }
 
-/// All of it for tiles of 16 features.
-template <class S, class T, class Out, class Tile>
+template <class S> __device__ int features_of(const LinearArgs &args, int matrix) {
+  return (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
+}
+/// All of it.
+template <class S, class T, class Out, bool kTurns = false, class Tile>
 __device__ void finish_pair(const LinearArgs &args, const Tile &tile, int low, int high, int row, float a, float b) {
-  const int matrix = tile.matrix, features = (args.first_tile[matrix + 1] - args.first_tile[matrix]) * S::kFeatures;
+  const int matrix = tile.matrix, features = features_of<S>(args, matrix);
   PairEnds ends;
   load_bias<T>(ends, args, matrix, low, high);
-  load_ends<S, Out>(ends, args, matrix, features, low, high, row);
+  load_ends<S, Out, kTurns>(ends, args, matrix, features, low, high, row);
   place_pair<S, T, Out>(args, ends, matrix, features, low, high, row, a, b);
 }
 

@@ -23,6 +23,10 @@ struct EmbedArgs {
   int *positions, *lengths;             // [rows]: written and written + 1, of an empty slot -1 and 0
   void *cleared;                        // [rows, cleared_pieces] of 16 bytes, set to zero: what later kernels wait for
   int cleared_pieces;
+  const float *frequencies; // [pairs] of rope
+  float *turns;             // [rows, pairs, 2]: cosine and sine of the row's position, times the scale; null: nobody's
+  float rope_scale;
+  int pairs;
   int rows, features;
 };
 
@@ -39,7 +43,8 @@ constexpr int kMostMatrices = 3;
 
 /// A low-rank adapter beside them: result m gets b[m] (a[m] x) added.
 struct LinearAdapter {
-  const void *a[kMostMatrices];      // [rank, in]; null: this matrix has none
+  /// [rank, in]; null: this matrix has none. Of linear_rows_sm90 a[m] x itself, [rows, rank].
+  const void *a[kMostMatrices];
   const void *b[kMostMatrices];      // [features, rank], times the adapter's scale
   int first_tile[kMostMatrices + 1]; // tiles of each a, which come before those of the matrices
   void *low; // workspace [rows, kMostMatrices, rank] as adapter.cuh has it: zero before a launch
@@ -57,6 +62,7 @@ struct LinearArgs {
   const int *positions;              // [rows], below 0: an empty slot; read where rope or cache need it
   const float *frequencies;          // [D / 2]
   float rope_scale;
+  const float *turns;        // [rows, D / 2, 2] as the embedding has left them, for kernels that take them from there
   int rotate[kMostMatrices]; // which results are turned
   CachePages cache;          // of the last two results; key null: none
   LinearAdapter adapter;     // read by kernels that are made for one

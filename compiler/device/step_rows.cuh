@@ -32,6 +32,11 @@ template <class T> __device__ void embed_rows(const EmbedArgs &args) {
     args.out[static_cast<long long>(row) * args.features + i] = element<T>(args.table, token * args.features + i);
   for (int i = threadIdx.x; i < args.cleared_pieces; i += kRowThreads)
     static_cast<uint4 *>(args.cleared)[static_cast<long long>(row) * args.cleared_pieces + i] = uint4{0, 0, 0, 0};
+  for (int i = threadIdx.x; args.turns && i < args.pairs; i += kRowThreads) {
+    float sine, cosine;
+    sincosf(static_cast<float>(position) * args.frequencies[i], &sine, &cosine);
+    reinterpret_cast<float2 *>(args.turns)[row * args.pairs + i] = {cosine * args.rope_scale, sine * args.rope_scale};
+  }
   if (threadIdx.x == 0)
     args.positions[row] = position, args.lengths[row] = position + 1;
 }

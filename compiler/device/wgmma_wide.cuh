@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// d[64 x 8 N] += A[64 x 16] B[16 x 8 N] for one warpgroup, bf16 in, fp32 out, A in registers, B K-major in shared
-// memory. d[j] is the lane's part of columns 8j .. 8j + 7, as mma of instructions.cuh leaves it. Issue between
-// mma_fence and mma_commit.
+// d[64 x 8 N] += A[64 x 16] B[16 x 8 N] for one warpgroup, bf16 in, fp32 out, A in registers or K-major in shared
+// memory, B K-major in shared memory. d[j] is the lane's part of columns 8j .. 8j + 7, as mma of instructions.cuh
+// leaves it. Issue between mma_fence and mma_commit.
 //
 // Inline assembly cannot loop over its operands: NAMES and SUMS spell those of j < N, each from the ones before.
 #pragma once
@@ -58,6 +58,22 @@ namespace maskjit::device {
 #define MASKJIT_SUMS_23 MASKJIT_SUMS_22, MASKJIT_SUM(22)
 #define MASKJIT_NAMES_24 MASKJIT_NAMES_23 ", %92, %93, %94, %95"
 #define MASKJIT_SUMS_24 MASKJIT_SUMS_23, MASKJIT_SUM(23)
+#define MASKJIT_NAMES_25 MASKJIT_NAMES_24 ", %96, %97, %98, %99"
+#define MASKJIT_SUMS_25 MASKJIT_SUMS_24, MASKJIT_SUM(24)
+#define MASKJIT_NAMES_26 MASKJIT_NAMES_25 ", %100, %101, %102, %103"
+#define MASKJIT_SUMS_26 MASKJIT_SUMS_25, MASKJIT_SUM(25)
+#define MASKJIT_NAMES_27 MASKJIT_NAMES_26 ", %104, %105, %106, %107"
+#define MASKJIT_SUMS_27 MASKJIT_SUMS_26, MASKJIT_SUM(26)
+#define MASKJIT_NAMES_28 MASKJIT_NAMES_27 ", %108, %109, %110, %111"
+#define MASKJIT_SUMS_28 MASKJIT_SUMS_27, MASKJIT_SUM(27)
+#define MASKJIT_NAMES_29 MASKJIT_NAMES_28 ", %112, %113, %114, %115"
+#define MASKJIT_SUMS_29 MASKJIT_SUMS_28, MASKJIT_SUM(28)
+#define MASKJIT_NAMES_30 MASKJIT_NAMES_29 ", %116, %117, %118, %119"
+#define MASKJIT_SUMS_30 MASKJIT_SUMS_29, MASKJIT_SUM(29)
+#define MASKJIT_NAMES_31 MASKJIT_NAMES_30 ", %120, %121, %122, %123"
+#define MASKJIT_SUMS_31 MASKJIT_SUMS_30, MASKJIT_SUM(30)
+#define MASKJIT_NAMES_32 MASKJIT_NAMES_31 ", %124, %125, %126, %127"
+#define MASKJIT_SUMS_32 MASKJIT_SUMS_31, MASKJIT_SUM(31)
 
 /// The product of N times 8 columns. A, B: what the assembly calls A's four registers and B's descriptor.
 #define MASKJIT_MMA_WIDE(N, COLUMNS, A, B)                                                                             \
@@ -84,6 +100,25 @@ MASKJIT_MMA_WIDE(20, 160, "%80, %81, %82, %83", "%84")
 MASKJIT_MMA_WIDE(22, 176, "%88, %89, %90, %91", "%92")
 MASKJIT_MMA_WIDE(24, 192, "%96, %97, %98, %99", "%100")
 
+/// The same with A in shared memory too, K-major.
+#define MASKJIT_MMA_SHARED(N, COLUMNS, A, B)                                                                           \
+  __device__ inline void mma_wide(float (&d)[N][4], u64 a, u64 b) {                                                    \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32.bf16.bf16 {" MASKJIT_NAMES_##N                  \
+                 "}, " A ", " B ", 1, 1, 1, 0, 0;"                                                                     \
+                 : MASKJIT_SUMS_##N                                                                                    \
+                 : "l"(a), "l"(b));                                                                                    \
+  }
+
+MASKJIT_MMA_SHARED(2, 16, "%8", "%9")
+MASKJIT_MMA_SHARED(4, 32, "%16", "%17")
+MASKJIT_MMA_SHARED(8, 64, "%32", "%33")
+MASKJIT_MMA_SHARED(12, 96, "%48", "%49")
+MASKJIT_MMA_SHARED(16, 128, "%64", "%65")
+MASKJIT_MMA_SHARED(20, 160, "%80", "%81")
+MASKJIT_MMA_SHARED(24, 192, "%96", "%97")
+MASKJIT_MMA_SHARED(32, 256, "%128", "%129")
+
+#undef MASKJIT_MMA_SHARED
 #undef MASKJIT_MMA_WIDE
 #undef MASKJIT_SUM
 

@@ -54,6 +54,10 @@ struct Reader {
             pointer<int>("lengths"),
             pointer("cleared"),
             size("cleared_bytes") / kPieceBytes,
+            pointer<const float>("frequencies"),
+            pointer<float>("turns"),
+            launch.value("turns") < 0 ? 1 : number("rope_scale"),
+            launch.value("turns") < 0 ? 0 : size("pairs"),
             memory.rows,
             size("features")};
   }
@@ -112,8 +116,9 @@ struct Reader {
     args.positions = pointer<const int>("positions");
     args.frequencies = pointer<const float>("frequencies");
     args.rope_scale = number("rope_scale");
+    args.turns = pointer<const float>("turns");
     args.cache = cache();
-    args.adapter = adapter();
+    args.adapter = launch.op == StepOp::LinearSm90 ? secondFactors() : adapter();
     args.rows = memory.rows;
     return args;
   }
@@ -133,6 +138,22 @@ struct Reader {
       adapter.a[m] = memory.data(values("lora_a")[pair]), adapter.b[m] = memory.data(values("lora_b")[pair]);
       ++pair;
     }
+    return adapter;
+  }
+
+  /// In the place of the first factors are their results, which another launch has left.
+  device::LinearAdapter secondFactors() const {
+    device::LinearAdapter adapter = {};
+    const auto adapted = launch.sizes.find("adapted");
+    if (adapted == launch.sizes.end())
+      return adapter;
+    adapter.rank = size("rank");
+    size_t pair = 0;
+    for (size_t m = 0; m < adapted->second.size(); ++m)
+      if (adapted->second[m]) {
+        adapter.a[m] = memory.data(values("low")[pair]), adapter.b[m] = memory.data(values("lora_b")[pair]);
+        ++pair;
+      }
     return adapter;
   }
 
@@ -188,6 +209,7 @@ StepArgs fillArgs(const StepMemory &memory, const StepLaunch &launch) {
   case StepOp::Norm:
     return read.norm();
   case StepOp::Linear:
+  case StepOp::LinearSm90:
     return read.linear();
   case StepOp::LinearNf4:
     return read.linearNf4();

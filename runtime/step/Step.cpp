@@ -5,6 +5,7 @@
 #include "runtime/experts/Experts.h"
 #include "runtime/launch/LoadedKernel.h"
 #include "runtime/step/FillArgs.h"
+#include "runtime/step/LinearMaps.h"
 #include "runtime/step/SharedDecode.h"
 #include <algorithm>
 #include <fmt/format.h>
@@ -33,6 +34,7 @@ struct Prepared {
   size_t entry = 0;
   Grid grid;
   StepArgs args;
+  std::optional<LinearMaps> maps; // the second argument of linear_rows_sm90
   // ---- attention ----
   bool isAttention = false;
   device::AttentionArgs attention{};
@@ -49,7 +51,8 @@ struct Prepared {
     void *block =
         isAttention ? const_cast<device::AttentionArgs *>(&attention)
                     : std::visit([](const auto &a) { return const_cast<void *>(static_cast<const void *>(&a)); }, args);
-    void *arguments[] = {block, const_cast<device::Param *>(params.data())};
+    void *arguments[] = {block, maps ? const_cast<cuda::TensorMap *>(maps->data())
+                                     : static_cast<void *>(const_cast<device::Param *>(params.data()))};
     return kernel->launch(entry, grid, reinterpret_cast<cuda::Stream>(stream), arguments, dependent);
   }
 };
@@ -125,13 +128,18 @@ struct Step::Impl {
       return {std::clamp<int64_t>(device.multiprocessors / slots,
                                   std::min<int64_t>(kLeastSampleParts, device.multiprocessors), device::kSampleParts),
               slots, 1};
-    if (launch.op != StepOp::Linear && launch.op != StepOp::LinearNf4)
+    if (launch.op != StepOp::Linear && launch.op != StepOp::LinearSm90 && launch.op != StepOp::LinearNf4)
       return {slots, 1, 1};
     int64_t tiles = 0;
     for (const char *of : {"tiles", "lora_tiles"})
       if (const auto at = launch.sizes.find(of); at != launch.sizes.end())
         tiles = std::accumulate(at->second.begin(), at->second.end(), tiles);
-    return {std::min<int64_t>(tiles, device.multiprocessors), ceilDiv(slots, launch.sizes.at("rows").front()), 1};
+    const int64_t blocksOfRows = ceilDiv(slots, launch.sizes.at("rows").front());
+    if (launch.op == StepOp::LinearSm90) { // pairs of tiles, each of a cluster
+      const int64_t pairs = ceilDiv(tiles, 2), split = launch.sizes.at("split").front();
+      return {split > 1 ? pairs * split : std::min<int64_t>(pairs, device.multiprocessors), blocksOfRows, 1};
+    }
+    return {std::min<int64_t>(tiles, device.multiprocessors), blocksOfRows, 1};
   }
 
   /// Layers of the grid that attend prefixes, before those of the sequences' own keys.
@@ -313,6 +321,12 @@ struct Step::Impl {
         prepared.args = fillArgs(memory(), launch);
         if (auto *sample = std::get_if<device::SampleArgs>(&prepared.args))
           added = addSearch(*sample);
+        if (launch.op == StepOp::LinearSm90) {
+          Result<LinearMaps> maps = linearMaps(launch, std::get<device::LinearArgs>(prepared.args), setup.spec.dtype);
+          if (!maps)
+            return maps.error();
+          prepared.maps = *maps;
+        }
         launches.push_back(std::move(prepared));
       }
       if (!added)

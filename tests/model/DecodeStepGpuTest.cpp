@@ -235,16 +235,17 @@ TEST_F(DecodeStepGpu, AnAdapterGivesTheLogitsOfTheForwardPass) {
     }
 }
 
-TEST_F(DecodeStepGpu, AnAdapterIsAppliedAtTheSizesOfTheReleasedModel) {
+TEST_F(DecodeStepGpu, ComputesAtTheSizesOfTheReleasedModelWithAnAdapterAndWithout) {
   Config config = model->config();
   config.hiddenSize = config.intermediateSize = 2880, config.headsQ = 64, config.headsKv = 8, config.headDim = 64;
   config.vocabSize = 2048;
   config.experts = config.expertsPerToken = 4; // all of them: no near tie of scores makes other choices
   const auto large = GptOss::randomPacked(config, model->device(), at::kBFloat16, 1);
-  for (int64_t rank : {16, 64}) {
+  for (int64_t rank : {0, 16, 80}) {
     large->adapter =
-        randomAdapter(*large, adapterOf(rank, LoraConfig().targetModules, LoraConfig().targetParameters), 3);
-    for (int64_t slots : {1, 2, 4, 8, 32}) {
+        rank ? randomAdapter(*large, adapterOf(rank, LoraConfig().targetModules, LoraConfig().targetParameters), 3)
+             : nullptr;
+    for (int64_t slots : {1, 2, 4, 8, 12, 32, 72, 150, 280}) { // each class of rows
       SCOPED_TRACE("rank " + std::to_string(rank) + ", slots " + std::to_string(slots));
       const Comparison c(*large, {large.get()}, slots, 20);
       EXPECT_LT(median(c.errors[0]), 0.03);

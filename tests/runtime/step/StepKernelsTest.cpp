@@ -80,6 +80,34 @@ TEST(StepProgram, AnAdapterOfSomeTargetsTakesPartWhereItIs) {
   EXPECT_EQ(p.launches[6].kernel, "linear_5120x2880_norm_rope_append");
 }
 
+TEST(StepProgram, ManySlotsOnHopperMultiplyAnAdaptersFirstFactorsBefore) {
+  const StepProgram p = program(adapted(spec("sm_90a", 64, 2), 32));
+  EXPECT_THAT(launches(program(adapted(spec("sm_90a", 64, 1), 32))),
+              ElementsAre("embed", "norm_rounded", "first_factors_96x2880", "linear_5120x2880_lora_rope_append",
+                          "gpt_oss_sliding", "first_factors_32x4096", "linear_2880x4096_lora_add", "norm_route",
+                          "experts", "norm_rounded", "linear_201088x2880_wide", "sample"));
+  const StepLaunch &first = p.launches[2], &product = p.launches[3];
+  EXPECT_EQ(first.op, StepOp::Linear);
+  EXPECT_EQ(product.op, StepOp::LinearSm90);
+  EXPECT_EQ(product.values.at("low"), first.values.at("outs"));
+  EXPECT_THAT(product.sizes.at("adapted"), ElementsAre(1, 1, 1));
+  EXPECT_EQ(product.values.at("turns"), p.launches[0].values.at("turns")) << "cosines and sines of the embedding";
+}
+
+TEST(StepProgram, MatricesThatHoppersTilesDoNotDivideTakeTheKernelOfFewRows) {
+  for (auto [arch, dtype] : {std::pair("sm_80", DType::BF16), {"sm_90a", DType::F16}}) {
+    StepSpec other = spec(arch, 64, 1);
+    other.dtype = dtype;
+    for (const StepLaunch &launch : program(other).launches)
+      EXPECT_NE(launch.op, StepOp::LinearSm90) << arch;
+  }
+  StepSpec odd = spec("sm_90a", 64, 1);
+  odd.vocabulary = 201088 - 32;
+  const StepProgram p = program(odd);
+  EXPECT_EQ(p.launches[2].op, StepOp::LinearSm90);
+  EXPECT_EQ(p.launches[p.launches.size() - 2].op, StepOp::Linear);
+}
+
 TEST(StepProgram, ExpertsInNf4AreReadAsTheyAreHeld) {
   StepSpec nf4 = spec("sm_90a", 8, 2);
   nf4.expertsFormat = WeightFormat::Nf4;
@@ -153,9 +181,9 @@ TEST(StepKernels, CompileForEveryArchitecture) {
   std::vector<StepSpec> jobs;
   for (const std::string &arch : architectures())
     jobs.push_back(both(arch, 8));
-  for (const char *arch : {"sm_75", "sm_90a"})
-    jobs.push_back(both(arch, 32));
-  StepSpec small = spec("sm_90a", 4); // the test fixtures'
+  for (auto [arch, slots] : {std::pair("sm_75", 32), {"sm_80", 32}, {"sm_90a", 32}, {"sm_90a", 64}, {"sm_90a", 256}})
+    jobs.push_back(both(arch, slots)); // Hopper's products of many rows: their least and their largest tiles
+  StepSpec small = spec("sm_90a", 4);  // the test fixtures'
   small.hidden = 128, small.headsQ = 4, small.headsKv = 2, small.experts = 8, small.intermediate = 64,
   small.vocabulary = 512;
   jobs.push_back(small);
