@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A fused step as launches in order, and the file of their kernels: each operation is one line over a device header.
 #include "compiler/codegen/cuda/StepModule.h"
+#include "compiler/codegen/cuda/StepValues.h"
 #include "compiler/codegen/cuda/StructureKey.h"
 #include "compiler/device/LinearTable.h"
 #include "compiler/device/experts_args.h"
@@ -9,7 +10,6 @@
 #include "compiler/frontend/MaskImpl.h"
 #include "dialects/attn/AttnDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
 #include <fmt/format.h>
@@ -50,54 +50,8 @@ namespace {
 constexpr int64_t kHalfBytes = 2; // of fp16 and bf16
 constexpr int64_t kFloatBytes = 4;
 
-int64_t bytesOf(Type element) { return (element.getIntOrFloatBitWidth() + 7) / 8; }
-
-/// Bytes of one slot's part of a tensor whose first axis is the slots.
-int64_t rowBytes(Type type) {
-  const auto tensor = cast<RankedTensorType>(type);
-  int64_t bytes = bytesOf(tensor.getElementType());
-  for (int64_t size : tensor.getShape().drop_front())
-    bytes *= size;
-  return bytes;
-}
-
 bool isWide(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
 int64_t features(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
-
-/// Numbers of values, and memory that is reused once nothing needs what it holds.
-class Values {
-public:
-  explicit Values(StepProgram &program) : program(program) {}
-
-  int of(Value value) const { return number.lookup(value); }
-  void bind(Value value, const std::string &input) { number[value] = add({input, 0, -1}); }
-  /// `value` is what `other` is, under another name.
-  void alias(Value value, Value other) { number[value] = number.lookup(other); }
-  void make(Value value) {
-    const int64_t bytes = rowBytes(value.getType());
-    int memory = -1;
-    for (auto at = unused.begin(); at != unused.end() && memory < 0; ++at)
-      if (program.values[*at].rowBytes == bytes) {
-        memory = program.values[*at].memory;
-        unused.erase(at);
-        break;
-      }
-    number[value] = add({"", bytes, memory < 0 ? program.memories++ : memory});
-  }
-  /// Memory of a kernel's own, zero at first.
-  int workspace(int64_t bytes) { return add({"", bytes, program.memories++}); }
-  /// Nothing needs `value`, which is memory, any more.
-  void release(int value) { unused.push_back(value); }
-
-private:
-  int add(StepValue value) {
-    program.values.push_back(std::move(value));
-    return static_cast<int>(program.values.size()) - 1;
-  }
-  StepProgram &program;
-  llvm::DenseMap<Value, int> number;
-  std::vector<int> unused;
-};
 
 class StepEmitter {
 public:
@@ -217,6 +171,13 @@ private:
     launch.op = op;
     launch.kernel = name;
     launch.entry = entry(name, argument, threads, sharedBytes, "", bounds, call);
+  }
+
+  /// What gives a schedule its name in the file, which is printed once.
+  std::string declared(const std::string &alias, const LinearSchedule &schedule) {
+    if (!aliases.insert(alias).second)
+      return "";
+    return fmt::format("using {} = {};  // {} bytes of shared memory\n", alias, schedule.type, schedule.sharedBytes);
   }
 
   // ---- operations ----
@@ -341,10 +302,7 @@ private:
     const std::string function = *format ? "linear_nf4_fused" : schedule->function;
     const std::string alias = fmt::format("Linear{}{}{}x{}{}", function == "linear_few" ? "Few" : "", types[*format],
                                           all, shape.in, shape.head ? "Heads" : "");
-    std::string declarations;
-    if (aliases.insert(alias).second)
-      declarations =
-          fmt::format("using {} = {};  // {} bytes of shared memory\n", alias, schedule->type, schedule->sharedBytes);
+    const std::string declarations = declared(alias, *schedule);
     launch.op = *format ? StepOp::LinearNf4 : sm90 ? StepOp::LinearSm90 : StepOp::Linear;
     if (*format)
       takeNf4(op, launch);
@@ -409,10 +367,7 @@ private:
     first.op = StepOp::Linear;
     const int64_t all = rank * static_cast<int64_t>(shape.features.size());
     const std::string alias = fmt::format("First{}x{}", all, shape.in);
-    std::string declarations;
-    if (aliases.insert(alias).second)
-      declarations =
-          fmt::format("using {} = {};  // {} bytes of shared memory\n", alias, schedule->type, schedule->sharedBytes);
+    const std::string declarations = declared(alias, *schedule);
     first.kernel = fmt::format("first_factors_{}x{}", all, shape.in);
     first.entry = entry(first.kernel, "LinearArgs", schedule->threads, schedule->sharedBytes, declarations,
                         alias + "::kThreads, 1", fmt::format("linear_rows<{}, {}, false, Rounded>", alias, type()));
@@ -573,7 +528,7 @@ private:
 
   const StepSpec &spec;
   StepProgram &program;
-  Values values;
+  cuda::StepValues values;
   std::map<std::string, int> entries;
   std::set<std::string> aliases;
   int low = -1;                  // workspace of all adapters of products
