@@ -197,8 +197,8 @@ __device__ void place_pair(const LinearArgs &args, const PairEnds &ends, int mat
   const long long at = static_cast<long long>(row) * features;
   if constexpr (Out::kWide) {
     float *const out = static_cast<float *>(args.out[matrix]) + at;
-    out[low] = args.residual ? ends.residual[0] + a : a;
-    out[high] = args.residual ? ends.residual[1] + b : b;
+    out[low] = ends.residual[0] + a;
+    out[high] = ends.residual[1] + b;
   } else {
     set_element<T>(args.out[matrix], at + low, a);
     set_element<T>(args.out[matrix], at + high, b);
