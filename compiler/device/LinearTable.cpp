@@ -112,8 +112,8 @@ Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
 
 std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape) {
   // Clusters of four fill 120 of Hopper's 132 multiprocessors; odd ones leave more idle.
-  constexpr int kFewRows = 16, kMostRows = 256, kRing = 200 * 1024, kMostStages = 8, kMostBlocks = 120;
-  if (shape.arch != "sm_90a" || shape.dtype != DType::BF16 || shape.norm || shape.rows <= kFewRows || shape.in % 8)
+  constexpr int kLeastRows = 17, kMostRows = 256, kRing = 200 * 1024, kMostStages = 8, kMostBlocks = 120;
+  if (shape.arch != "sm_90a" || shape.dtype != DType::BF16 || shape.norm || shape.rows < kLeastRows || shape.in % 8)
     return std::nullopt;
   const int perHead = shape.head / 16; // blocks of 16 features, of which a tile takes whole heads or a part of one
   if (shape.head % 16 || !(perHead <= 2 || perHead % 4 == 0))
