@@ -137,11 +137,11 @@ struct Wide {
   static constexpr bool kWide = true;
 };
 
-/// What is known of two features, `low` and `high`, of one row before their sums are: bias, residual, and the angle by
-/// which they are turned.
+/// What is known of two features, `low` and `high`, of one row before their sums are: bias, residual, the angle by
+/// which they are turned, and where in a key head's part of the cache they go.
 struct PairEnds {
   float bias[2] = {}, residual[2] = {}, sine = 0.f, cosine = 1.f;
-  int position = 0;
+  int slot = -1; // page * page size + place in the page; -1: nowhere
 };
 /// What no earlier kernel of a step writes.
 template <class T> __device__ void load_bias(PairEnds &ends, const LinearArgs &args, int matrix, int low, int high) {
@@ -152,17 +152,24 @@ template <class T> __device__ void load_bias(PairEnds &ends, const LinearArgs &a
 template <class S, class Out, bool kTurns = false>
 __device__ void load_ends(PairEnds &ends, const LinearArgs &args, int matrix, int features, int low, int high,
                           int row) {
-  if (S::kHead > 0 && args.positions) // only where heads are paired is anything done by position
-    ends.position = args.positions[row];
+  // Only where heads are paired is anything done by position.
+  const int position = S::kHead > 0 && args.positions ? args.positions[row] : 0;
   if (S::kHead > 0 && args.rotate[matrix]) {
     const int pair = low % (S::kHead > 0 ? S::kHead : 1);
     if constexpr (kTurns) {
       const float2 turn = reinterpret_cast<const float2 *>(args.turns)[row * (S::kHead / 2) + pair];
       ends.cosine = turn.x, ends.sine = turn.y;
     } else {
-      sincosf(static_cast<float>(ends.position) * args.frequencies[pair], &ends.sine, &ends.cosine);
+      sincosf(static_cast<float>(position) * args.frequencies[pair], &ends.sine, &ends.cosine);
       ends.sine *= args.rope_scale, ends.cosine *= args.rope_scale;
     }
+  }
+  if (S::kHead > 0 && !args.out[matrix] && position >= 0) {
+    const int shift = args.cache.page_shift;
+    const int page = args.cache.table[row * args.cache.table_stride + (position >> shift)];
+    ends.slot = (page << shift) + (position & ((1 << shift) - 1));
+  } else {
+    ends.slot = -1;
   }
   if (Out::kWide && args.residual) {
     const float *const residual = args.residual + static_cast<long long>(row) * features;
@@ -181,14 +188,13 @@ __device__ void place_pair(const LinearArgs &args, const PairEnds &ends, int mat
     b = b * ends.cosine + a * ends.sine, a = turned;
   }
   if (!args.out[matrix]) { // the cache's
-    const int position = ends.position;
-    if (position < 0)
+    if (ends.slot < 0)
       return;
     const bool is_value = matrix + 1 == kMostMatrices || args.first_tile[matrix + 2] == args.first_tile[matrix + 1];
     constexpr int kHead = S::kHead > 0 ? S::kHead : 1;
-    const long long page = args.cache.table[row * args.cache.table_stride + (position >> args.cache.page_shift)];
-    const int slot = position & ((1 << args.cache.page_shift) - 1), heads = features / kHead;
-    const long long at = (((page * heads + low / kHead) << args.cache.page_shift) + slot) * kHead;
+    const int heads = features / kHead, shift = args.cache.page_shift, in_page = ends.slot & ((1 << shift) - 1);
+    const long long page = ends.slot >> shift;
+    const long long at = (((page * heads + low / kHead) << shift) + in_page) * kHead;
     void *const pages = is_value ? args.cache.value : args.cache.key;
     set_element<T>(pages, at + low % kHead, a);
     set_element<T>(pages, at + high % kHead, b);
