@@ -383,7 +383,6 @@ private:
     }
     program.launches.push_back(first);
     launch.values["low"] = first.values["outs"];
-    launch.values["lora_b"].clear();
     take(launch, "lora_b", op.getLoraB());
     const ArrayRef<bool> adapted = *op.getAdapted();
     for (bool each : adapted)
