@@ -52,7 +52,7 @@ static int64_t fewWarps(int64_t in) {
   return best;
 }
 
-bool isLinearOfFew(const LinearShape &shape) {
+static bool isLinearOfFew(const LinearShape &shape) {
   const int64_t warps = fewWarps(shape.in);
   return shape.arch == "sm_90a" && shape.rows <= device::kFewRows && !shape.adapted && shape.in % 16 == 0 &&
          shape.in <= device::kFewParts * kStepIn * warps * kFewMostSteps && shape.head % 8 == 0 &&

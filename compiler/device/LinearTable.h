@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How a product of few rows is cut: warps, steps in flight, tiles, rows.
+// How a product is cut: warps, steps in flight, tiles, rows.
 #pragma once
 #include "compiler/Compiler.h"
 #include <optional>
@@ -22,9 +22,7 @@ struct LinearSchedule {
   int threads = 0, sharedBytes = 0, tileFeatures = 0, rows = 0; // features and rows that a block has at a time
   int split = 0;                                                // of LinearRowsSm90: blocks of a cluster; 0: LinearRows
 };
-/// Whether linear_few serves it: its schedule is then of that kernel.
-bool isLinearOfFew(const LinearShape &shape);
-/// Errors: sizes that no tile divides.
+/// Of linear_few where that serves the shape, else of linear_rows. Errors: sizes that no tile divides.
 Result<LinearSchedule> linearSchedule(const LinearShape &shape);
 /// That of linear_rows_sm90 where it serves the shape: dense bf16 and more than a few rows on Hopper.
 std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape);

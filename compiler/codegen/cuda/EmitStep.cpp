@@ -300,8 +300,10 @@ private:
                     : wide           ? "_wide"
                                      : "");
     const std::string function = *format ? "linear_nf4_fused" : schedule->function;
-    const std::string alias = fmt::format("Linear{}{}{}x{}{}", function == "linear_few" ? "Few" : "", types[*format],
-                                          all, shape.in, shape.head ? "Heads" : "");
+    // Matrices of one size may have several kernels: an adapter decides among them too.
+    const char *const family = function == "linear_few" ? "Few" : sm90 ? "Many" : "";
+    const std::string alias =
+        fmt::format("Linear{}{}{}x{}{}", family, types[*format], all, shape.in, shape.head ? "Heads" : "");
     const std::string declarations = declared(alias, *schedule);
     launch.op = *format ? StepOp::LinearNf4 : sm90 ? StepOp::LinearSm90 : StepOp::Linear;
     if (*format)

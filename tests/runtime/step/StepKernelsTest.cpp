@@ -187,6 +187,10 @@ TEST(StepKernels, CompileForEveryArchitecture) {
   small.hidden = 128, small.headsQ = 4, small.headsKv = 2, small.experts = 8, small.intermediate = 64,
   small.vocabulary = 512;
   jobs.push_back(small);
+  // With an adapter these matrices have the kernel of few rows, without one that of many: both in one file.
+  small.slots = 32, small.headsKv = 1;
+  jobs.push_back(adapted(small, 16));
+  jobs.back().adapters.back() = {};
   for (auto [arch, slots] : {std::pair("sm_75", 8), {"sm_75", 32}, {"sm_90a", 8}, {"sm_90a", 16}}) {
     jobs.push_back(spec(arch, slots));
     for (const char *name : {"q_proj", "k_proj", "v_proj", "o_proj"})
