@@ -139,7 +139,9 @@ struct Step::Impl {
       const int64_t pairs = ceilDiv(tiles, 2), split = launch.sizes.at("split").front();
       return {split > 1 ? pairs * split : std::min<int64_t>(pairs, device.multiprocessors), blocksOfRows, 1};
     }
-    return {std::min<int64_t>(tiles, device.multiprocessors), blocksOfRows, 1};
+    const auto left = launch.sizes.find("left"); // to the next kernel
+    const int64_t own = device.multiprocessors - (left == launch.sizes.end() ? 0 : left->second.front());
+    return {std::clamp<int64_t>(own, 1, tiles), blocksOfRows, 1};
   }
 
   /// Layers of the grid that attend prefixes, before those of the sequences' own keys.

@@ -290,6 +290,9 @@ private:
       all += each;
     }
     launch.sizes["rows"] = {schedule->rows};
+    // A router's block takes a multiprocessor: some are left to it, or it begins when blocks of this product are done.
+    if (schedule->function == "linear_few" && !shape.head)
+      launch.sizes["left"] = {spec.slots};
     const bool appends = static_cast<bool>(op.getKeyPages()), wide = !appends && isWide(op.getOuts()[0]);
     static const char *const formats[] = {"", "_nf4", "_nf4_nested"}, *const types[] = {"", "Nf4", "Nf4Nested"};
     const bool adapted = shape.adapted;

@@ -56,6 +56,15 @@ TEST(StepProgram, FewSlotsTakeFiveLaunchesALayer) {
                           "norm_route", "experts", "linear_201088x2880_norm_wide", "sample"));
 }
 
+TEST(StepProgram, TheProductBeforeARouterLeavesItMultiprocessors) {
+  const StepProgram few = program(spec("sm_90a", 3, 1)), many = program(spec("sm_90a", 32, 1));
+  ASSERT_EQ(few.launches[3].kernel, "linear_2880x4096_add");
+  EXPECT_THAT(few.launches[3].sizes.at("left"), ElementsAre(3)) << "a block a row";
+  EXPECT_EQ(few.launches[1].sizes.count("left"), 0u);
+  for (const StepLaunch &launch : many.launches)
+    EXPECT_EQ(launch.sizes.count("left"), 0u) << launch.kernel;
+}
+
 TEST(StepProgram, ManySlotsAreNormedOnce) {
   EXPECT_THAT(launches(program(spec("sm_90a", 32, 1))),
               ElementsAre("embed", "norm_rounded", "linear_5120x2880_rope_append", "gpt_oss_sliding",
