@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // One gpt-oss-20b layer of MXFP4 experts: microseconds by number of tokens, sorting and weighted sum included, beside
 // what the bytes and the arithmetic take at the rates measured in the same run.
-//   bench_expert_kernels [check]      check: also compares every row with float64 from the packed bytes
+//   bench_expert_kernels [check] [tokens ...]      check: also compares every row with float64 from the packed bytes;
+//   without numbers of tokens those of README.md, and gradients
 #include "tests/compiler/device/ExpertsLayer.h"
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -204,6 +206,9 @@ int main(int argc, char **argv) {
     return 1;
   }
   const bool checking = argc > 1 && std::strcmp(argv[1], "check") == 0;
+  std::vector<int> wanted; // numbers of tokens
+  for (int i = checking ? 2 : 1; i < argc; ++i)
+    wanted.push_back(std::atoi(argv[i]));
   GpuTimer timer;
   const double read = readRate(timer);
   const ProductRate rates = productRate(timer);
@@ -213,24 +218,27 @@ int main(int argc, char **argv) {
   std::vector<std::unique_ptr<ExpertsLayer>> layers;
   for (int i = 0; i < kLayers; ++i)
     layers.push_back(std::make_unique<ExpertsLayer>(kSizes, 5 + i));
-  gradients(timer, *layers[0], product);
+  if (wanted.empty()) {
+    gradients(timer, *layers[0], product);
+    wanted = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096};
+  }
   ExpertsSpec spec;
   spec.hidden = kSizes.hidden, spec.intermediate = kSizes.intermediate, spec.expertsPerToken = kSizes.top;
   spec.arch = "sm_90a";
   bool good = true;
-  constexpr int kMostTokens = 4096;
+  const int most = *std::max_element(wanted.begin(), wanted.end());
   std::map<int, std::unique_ptr<ExpertsKernels>> compiled;
-  for (int rows : expertsRowClasses(spec)) {
-    spec.rows = rows;
-    compiled[rows] = std::make_unique<ExpertsKernels>(spec, kMostTokens, kSizes.experts, spec.arch);
-    fmt::print("  class {}: {}\n", rows, compiled[rows]->resources());
-  }
-  for (int tokens : {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, kMostTokens}) {
+  for (int tokens : wanted) {
     const int best = *expertsRows(spec, tokens, kSizes.experts);
     for (int rows : expertsRowClasses(spec)) {
       const bool neighbour = rows <= 8 ? tokens <= rows : rows <= 4 * std::max(best, 12) && best <= 4 * rows;
       if (!neighbour)
         continue;
+      if (!compiled[rows]) {
+        spec.rows = rows;
+        compiled[rows] = std::make_unique<ExpertsKernels>(spec, most, kSizes.experts, spec.arch);
+        fmt::print("  class {}: {}\n", rows, compiled[rows]->resources());
+      }
       ExpertsKernels &kernels = *compiled[rows];
       if (checking && rows == best)
         good &= check(kernels, *layers[tokens & 1], tokens);

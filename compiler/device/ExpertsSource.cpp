@@ -16,6 +16,8 @@ static std::string includesOf(const ExpertsSpec &spec, const ExpertsSchedule &sc
     return "#include \"experts_gradient.cuh\"\n";
   if (schedule.single)
     return fmt::format("#include \"experts_{}.cuh\"\n", spec.format == WeightFormat::Mxfp4 ? "rows" : formatName(spec));
+  if (schedule.maps)
+    return "#include \"experts_stretch.cuh\"\n#include \"experts_route.cuh\"\n";
   const char *product = spec.rows == device::kExpertsFewClass ? "experts_product_few.cuh"
                         : schedule.family == "Sm90"           ? "experts_product_sm90.cuh"
                                                               : "experts_product.cuh";
@@ -50,17 +52,19 @@ struct Printer {
   const ExpertsSchedule &schedule;
   const char *args;
 
-  void add(const std::string &name, const std::string &bounds, int threads, int sharedBytes, const std::string &call) {
+  void add(const std::string &name, const std::string &bounds, int threads, int sharedBytes, const std::string &call,
+           bool maps = false) {
     kernel.source += fmt::format("\nextern \"C\" __global__ __launch_bounds__({})\n"
-                                 "void {}(const __grid_constant__ {} args) {{\n  {}(args);\n}}\n",
-                                 bounds, name, args, call);
+                                 "void {}({}const __grid_constant__ {} args) {{\n  {}({}args);\n}}\n",
+                                 bounds, name, maps ? "const __grid_constant__ ExpertsMaps maps, " : "", args, call,
+                                 maps ? "maps, " : "");
     kernel.entries.push_back(
         {name, threads, sharedBytes, schedule.tileRows, schedule.tileTokens, /*cooperative=*/schedule.single});
   }
   /// One with the schedule's threads and shared memory.
   void product(const std::string &name, const std::string &call) {
     add(name, schedule.single ? "Schedule::kThreads, 1" : "Schedule::kThreads, Schedule::kBlocks", schedule.threads,
-        schedule.sharedBytes, call);
+        schedule.sharedBytes, call, schedule.maps);
   }
   void route(const std::string &call) { add("moe_route", "kRouteThreads", device::kRouteThreads, 0, call); }
 };
@@ -103,8 +107,8 @@ void printExperts(CudaKernel &kernel, const ExpertsSpec &spec, const ExpertsSche
       return print.product("moe_rows_adapter", "experts_rows<Schedule, true>");
     }
     print.route(fmt::format("experts_route<Schedule, {}>", type));
-    print.product("moe_gate_up", fmt::format("experts_gate_up<Schedule, {}>", type));
-    print.product("moe_down", fmt::format("experts_down<Schedule, {}>", type));
+    print.product("moe_gate_up", fmt::format("experts_{}gate_up<Schedule, {}>", schedule.maps ? "stretch_" : "", type));
+    print.product("moe_down", fmt::format("experts_{}down<Schedule, {}>", schedule.maps ? "stretch_" : "", type));
     print.add("moe_combine", "kCombineThreads", device::kCombineThreads, 0,
               fmt::format("experts_combine<Shape, {}>", type));
     return print.add("moe_low", "kLowThreads", device::kLowThreads, 0, fmt::format("experts_low<Shape, {}>", type));

@@ -70,6 +70,7 @@ ExpertsSchedule denseLaunch(const ExpertsSpec &spec) {
                       device::kDenseAhead),
           family,
           true,
+          false,
           lineTokens(spec),
           64 * device::kDenseTileBlocks,
           device::kDenseAhead,
@@ -85,6 +86,7 @@ ExpertsSchedule nf4Launch(const ExpertsSpec &spec) {
   return {fmt::format("ExpertsNf4<{}, Shape, {}, {}>", family, device::kExpertsNf4Shares, ahead),
           family,
           true,
+          false,
           lineTokens(spec),
           64 * device::kDenseTileBlocks,
           ahead,
@@ -100,6 +102,7 @@ ExpertsSchedule singleLaunch(const ExpertsSpec &spec) {
   return {fmt::format("ExpertsRows<Shape, {}>", groups),
           "Sm90",
           true,
+          false,
           device::experts_rows_tokens(groups),
           device::kRowsTile,
           slots,
@@ -121,12 +124,42 @@ ExpertsSchedule fewTokens(const ExpertsSpec &spec) {
   return {fmt::format("ExpertsFewSm90<Shape, {}, {}, {}, {}>", tokens, kFewWarps, kFewAhead, kFewBlocks),
           "Sm90",
           false,
+          false,
           tokens,
           rows,
           kFewAhead,
           kFewWarps,
           32 * kFewWarps,
           device::experts_few_shared_bytes(rows, tokens, columnsOf(spec))};
+}
+
+/// Hopper, one class: blocks that stay. Three warpgroups, of short rows two, and as many stages as there is room for.
+constexpr int kStretchClass = 24, kStretchMostStages = 6;
+int stretchStages(const ExpertsSpec &spec, int groups) {
+  constexpr int kBarriers = 512; // and the tile's pairs
+  const int none = device::experts_stretch_shared_bytes(kStretchClass, groups, 0, columnsOf(spec));
+  const int stages =
+      std::min({(device::Sm90::kSharedLimit - kBarriers - none) / device::kPieceBytes, kStretchMostStages,
+                device::experts_stretch_most_stages(groups, std::min(spec.hidden, spec.intermediate))});
+  return std::max(stages, 0) / groups * groups;
+}
+int stretchGroups(const ExpertsSpec &spec) { return stretchStages(spec, 3) ? 3 : 2; }
+bool stretchFits(const ExpertsSpec &spec) {
+  return spec.kind == ExpertsKind::Layer && hopper(spec) && spec.hidden % device::kUnitRows == 0 &&
+         stretchStages(spec, 2) > 0;
+}
+ExpertsSchedule stretch(const ExpertsSpec &spec) {
+  const int groups = stretchGroups(spec), stages = stretchStages(spec, groups), warps = 4 * groups;
+  return {fmt::format("ExpertsStretchSm90<Shape, {}, {}, {}>", spec.rows, groups, stages),
+          "Sm90",
+          false,
+          true,
+          spec.rows,
+          device::kUnitRows,
+          stages,
+          warps,
+          32 * (warps + 1),
+          device::experts_stretch_shared_bytes(spec.rows, groups, stages, columnsOf(spec))};
 }
 
 ExpertsSchedule wgmma(const ExpertsSpec &spec) {
@@ -145,6 +178,7 @@ ExpertsSchedule wgmma(const ExpertsSpec &spec) {
   return {fmt::format("ExpertsGroupedSm90<Shape, {}, {}, {}, {}>", spec.rows, warpgroups, stages, blocks),
           "Sm90",
           false,
+          false,
           spec.rows,
           rows,
           stages,
@@ -159,6 +193,7 @@ ExpertsSchedule portable(const ExpertsSpec &spec) {
   const char *family = turing ? "Sm75" : "Sm80";
   return {fmt::format("ExpertsGrouped<{}, Shape, {}, {}, {}, {}>", family, spec.rows, rowTiles, warps, stages),
           family,
+          false,
           false,
           spec.rows,
           rows,
@@ -176,6 +211,7 @@ ExpertsSchedule gradient(const ExpertsSpec &spec) {
   return {fmt::format("ExpertsGradient<{}, {}, {}, {}>", family, spec.rows, warps, stages),
           family,
           false,
+          false,
           spec.rows,
           device::kGradientColumns * warps,
           stages,
@@ -185,23 +221,26 @@ ExpertsSchedule gradient(const ExpertsSpec &spec) {
 }
 
 /// What an expert with `count` tokens costs, against others: one part for weights, one for tokens, both as an H100 gave
-/// them. Tiles of class 12 wait for memory alone, and the second finds its weights in the L2 cache.
-double expertCost(double count, int rowClass) {
+/// them. Tiles of class 12 wait for memory alone, and the second finds its weights in the L2 cache; blocks that stay
+/// read them again.
+double expertCost(const ExpertsSpec &spec, double count, int rowClass) {
   const int tile = device::experts_tile_tokens(rowClass);
   const double tiles = std::ceil(count / tile);
   if (rowClass == kExpertsFewClass)
     return 61 + 14 * (tiles - 1);
+  if (rowClass == kStretchClass && stretchFits(spec))
+    return 63 * tiles + 0.25 * count;
   int width = tile;
   while (device::experts_narrow_tokens(width) < width && count / tiles <= device::experts_narrow_tokens(width))
     width = device::experts_narrow_tokens(width);
   return tiles * (60 + 0.65 * width);
 }
 /// The same with the expert's tokens spread about `mean` by its root.
-double meanCost(double mean, int rowClass) {
+double meanCost(const ExpertsSpec &spec, double mean, int rowClass) {
   double sum = 0, weights = 0;
   for (double z = -2; z <= 2; z += 0.25) {
     const double weight = std::exp(-z * z / 2);
-    sum += weight * expertCost(std::max(1., mean + z * std::sqrt(mean)), rowClass);
+    sum += weight * expertCost(spec, std::max(1., mean + z * std::sqrt(mean)), rowClass);
     weights += weight;
   }
   return sum / weights;
@@ -219,7 +258,9 @@ std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
     classes = {4, 8};
   if (fewFits(spec))
     classes.push_back(kExpertsFewClass);
-  for (int tile : wgmmaFits(spec) ? std::vector<int>{24, 48, 96, 144, 192} : std::vector<int>{16, 32, 64})
+  if (wgmmaFits(spec) || stretchFits(spec))
+    classes.push_back(kStretchClass);
+  for (int tile : wgmmaFits(spec) ? std::vector<int>{48, 96, 144, 192} : std::vector<int>{16, 32, 64})
     classes.push_back(tile);
   return classes;
 }
@@ -239,7 +280,7 @@ Result<int> expertsRows(const ExpertsSpec &spec, int64_t tokens, int64_t experts
         return rows;
       continue;
     }
-    const double cost = meanCost(mean, rows);
+    const double cost = meanCost(spec, mean, rows);
     if (!best || cost < least)
       best = rows, least = cost;
   }
@@ -261,6 +302,8 @@ Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec) {
     return singleLaunch(spec);
   if (spec.rows == kExpertsFewClass)
     return fewTokens(spec);
+  if (spec.rows == kStretchClass && stretchFits(spec))
+    return stretch(spec);
   return wgmmaFits(spec) ? wgmma(spec) : portable(spec);
 }
 

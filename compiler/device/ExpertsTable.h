@@ -10,6 +10,7 @@ struct ExpertsSchedule {
   std::string type;    // "ExpertsGroupedSm90<Shape, 144, 2, 3, 2>"
   std::string family;  // "Sm90", "Sm80", "Sm75"
   bool single = false; // both products in one launch
+  bool maps = false;   // blocks that stay, one a multiprocessor; tensor maps of the weights before the arguments
   int tileTokens = 0, tileRows = 0, stages = 0, warps = 0;
   int threads = 0, sharedBytes = 0;
 };

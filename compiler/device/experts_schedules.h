@@ -171,6 +171,30 @@ template <class Shape_, int kTokens_, int kWarps_, int kAhead_, int kBlocks_> st
   static_assert(Shape::kHidden >= 128 * kAhead && Shape::kIntermediate >= 128 * kAhead);
 };
 
+/// Hopper, some dozens of tokens: blocks that stay (experts_stretch.cuh). A step is 128 features; shared memory holds
+/// all of a token's, a ring of pieces of weights, the scales of two times 64 rows, and warpgroups' sums.
+constexpr int kUnitRows = 64, kPieceElements = 64, kPieceBytes = kUnitRows * kPieceElements * 2;
+constexpr int experts_stretch_row_bytes(int columns) { return ceil_div(columns, 128) * 256; }
+constexpr int experts_stretch_shared_bytes(int tokens, int warpgroups, int stages, int columns) {
+  return stages * kPieceBytes + tokens * experts_stretch_row_bytes(columns) + 2 * kUnitRows * ceil_div(columns, 32) +
+         (warpgroups - 1) * tokens * kUnitRows * 4 + 1024;
+}
+/// Stages that a row's pieces allow: a warpgroup that is through with 64 rows must not find anything of theirs in use,
+/// nor, being one of three, the sums that another still adds.
+constexpr int experts_stretch_most_stages(int warpgroups, int columns) {
+  const int rounds = ceil_div(ceil_div(columns, 256), warpgroups);
+  return warpgroups == 2 ? (rounds - 1) * 2 : (rounds - 2) * warpgroups;
+}
+template <class Shape_, int kTokens_, int kWarpgroups_, int kStages_> struct ExpertsStretchSm90 {
+  using Arch = Sm90;
+  using Shape = Shape_;
+  static constexpr int kTokens = kTokens_, kWarpgroups = kWarpgroups_, kStages = kStages_, kRowTiles = 1, kBlocks = 1;
+  static constexpr int kWarps = 4 * kWarpgroups, kConsumers = 32 * kWarps, kThreads = kConsumers + 32;
+  static_assert(kTokens % 8 == 0 && kWarpgroups >= 2);
+  static_assert(Shape::kHidden % kUnitRows == 0);
+  static_assert(kStages % kWarpgroups == 0, "a stage is one warpgroup's for good");
+};
+
 // ---- the gradient of a product: a sum over the matrix's rows, 64 a stage; a warp owns 64 columns ----
 
 constexpr int kGradientColumns = 64;

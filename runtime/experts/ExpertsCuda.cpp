@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Chooses the class of a call, cuts its workspace and launches. Reads no device memory and never waits.
-#include "compiler/device/experts_args.h"
-#include "compiler/device/experts_schedules.h"
+#include "compiler/device/ExpertsTable.h"
+#include "compiler/device/experts_maps.h"
 #include "runtime/experts/Experts.h"
 #include "runtime/launch/LoadedKernel.h"
+#include "runtime/launch/TensorMap.h"
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -261,6 +262,29 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   args.x_pairs = memory + parts.xPairs;
   args.y = memory + parts.y;
   void *arguments[] = {&args};
+  cuda::TensorMap maps[2]; // of gate_up and down
+  const Result<ExpertsSchedule> schedule = expertsSchedule(choice->spec);
+  if (!schedule)
+    return schedule.error();
+  if (schedule->maps) {
+    const int experts = args.expert_count, hidden = choice->spec.hidden, intermediate = choice->spec.intermediate;
+    const device::TensorMapShape shapes[2] = {device::experts_map(args.gate_up, experts, 2 * intermediate, hidden),
+                                              device::experts_map(args.down, experts, hidden, intermediate)};
+    for (int i = 0; i < 2; ++i) {
+      Result<cuda::TensorMap> map = cuda::encodeTensorMap(shapes[i], call.dtype);
+      if (!map)
+        return map.error();
+      maps[i] = *map;
+    }
+  }
+  /// Blocks that stay, one a multiprocessor, or one for each tile of `rows` and each of tokens.
+  auto product = [&](int entry, int64_t rows) {
+    void *withMaps[] = {maps, &args};
+    const cuda::Grid grid = schedule->maps ? cuda::Grid{choice->device.multiprocessors, 1, 1}
+                                           : cuda::Grid{ceilDiv(rows, kernel.entry(entry).tileQueries), parts.tiles, 1};
+    return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream),
+                         schedule->maps ? withMaps : arguments, true);
+  };
   auto launch = [&](int entry, cuda::Grid grid, bool dependent = false) {
     return kernel.launch(static_cast<size_t>(entry), grid, reinterpret_cast<cuda::Stream>(stream), arguments,
                          dependent);
@@ -273,16 +297,15 @@ Result<void> expertsForwardCuda(const ExpertsCall &call, void *stream) {
   const int64_t pairs = call.tokens * call.expertsPerToken,
                 lowRows = call.gateUpAdapter.a ? pairs * call.adapterRank * kWarp : 0,
                 permuting = ceilDiv(std::max(call.tokens * (call.hidden / 32), lowRows), device::kRouteThreads);
-  const int64_t tileRows = kernel.entry(GateUp).tileQueries;
   const cuda::Grid route{1 + std::min<int64_t>(permuting, choice->device.multiprocessors - 1), 1, 1};
   if (auto done = launch(Route, route, call.dependent); !done)
     return done;
-  if (auto done = launch(GateUp, {ceilDiv(2 * call.intermediate, tileRows), parts.tiles, 1}, true); !done)
+  if (auto done = product(GateUp, 2 * call.intermediate); !done)
     return done;
   if (call.downAdapter.a)
     if (auto done = launch(Low, {pairs, 1, 1}, true); !done)
       return done;
-  if (auto done = launch(Down, {ceilDiv(call.hidden, tileRows), parts.tiles, 1}, true); !done)
+  if (auto done = product(Down, call.hidden); !done)
     return done;
   return launch(Combine, {ceilDiv(call.tokens * (call.hidden / 8), device::kCombineThreads), 1, 1}, true);
 }

@@ -17,6 +17,7 @@ struct Structure {
 static const Structure kStructures[] = {
     {{960, 960, 8, 4, DType::BF16}, "sm_90a"},    // wgmma, and a single launch for few tokens
     {{640, 544, 8, 4, DType::BF16}, "sm_90a"},    // tiles of 8 tokens whose last step is whole, and a quarter
+    {{1728, 1568, 4, 2, DType::BF16}, "sm_90a"},  // rows long enough for three warpgroups that share them
     {{128, 64, 8, 4, DType::BF16}, "sm_90a"},     // a small model: the single launch and the portable product
     {{160, 96, 3, 2, DType::BF16}, "compute_80"}, // halves of a stage
     {{192, 320, 5, 1, DType::F16}, "compute_80"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "ExpertsLayer.h"
-#include "compiler/device/experts_schedules.h"
+#include "compiler/device/experts_maps.h"
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -333,10 +333,22 @@ void ExpertsKernels::run(const ExpertsLayer &layer, const void *x, const int *ch
   const int permuting = device::ceil_div(tokens * (spec.hidden / 32), device::kRouteThreads);
   if (parts & 1)
     launch(0, 1 + std::min(permuting, multiprocessors() - 1), 1);
+  TensorMapData maps[2];
+  auto product = [&](int entry, int rows) {
+    if (!plan.maps)
+      return launch(entry, device::ceil_div(rows, plan.tileRows), grid);
+    const CudaKernel::Entry &e = kernel.entries[entry];
+    module->launch(e.name.c_str(), {unsigned(multiprocessors()), 1, 1}, e.threads, e.sharedBytes, {maps, &args},
+                   e.cooperative, overlaps);
+  };
+  if (plan.maps) {
+    maps[0] = encodeTensorMap(device::experts_map(args.gate_up, experts, 2 * spec.intermediate, spec.hidden), true);
+    maps[1] = encodeTensorMap(device::experts_map(args.down, experts, spec.hidden, spec.intermediate), true);
+  }
   if (parts & 2)
-    launch(1, device::ceil_div(2 * spec.intermediate, plan.tileRows), grid);
+    product(1, 2 * spec.intermediate);
   if (parts & 4)
-    launch(2, device::ceil_div(spec.hidden, plan.tileRows), grid);
+    product(2, spec.hidden);
   if (parts & 8)
     launch(3, device::ceil_div(tokens * (spec.hidden / 8), device::kCombineThreads), 1);
 }

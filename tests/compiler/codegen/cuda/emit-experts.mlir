@@ -1,6 +1,7 @@
 // RUN: maskjit compile-experts --class 4 | FileCheck %s --check-prefix=ROWS
 // RUN: maskjit compile-experts --class 144 | FileCheck %s --check-prefix=GROUPED
 // RUN: maskjit compile-experts --class 12 | FileCheck %s --check-prefix=FEW
+// RUN: maskjit compile-experts --class 24 | FileCheck %s --check-prefix=STRETCH
 // RUN: maskjit compile-experts --class 64 --arch sm_75 | FileCheck %s --check-prefix=TURING
 // RUN: maskjit compile-experts --class 64 --kind gradient --intermediate 5760 | FileCheck %s --check-prefix=GRADIENT
 // RUN: maskjit compile-experts --class 24 --emit attn | maskjit-opt | FileCheck %s --check-prefix=ATTN
@@ -30,6 +31,11 @@
 // FEW: #include "experts_product_few.cuh"
 // FEW: using Schedule = ExpertsFewSm90<Shape, 8, 8, 4, 3>;
 // FEW: experts_down<Schedule, bf16>(args);
+
+// STRETCH: #include "experts_stretch.cuh"
+// STRETCH: using Schedule = ExpertsStretchSm90<Shape, 24, 3, 6>;
+// STRETCH: void moe_down(const __grid_constant__ ExpertsMaps maps, const __grid_constant__ ExpertsArgs args) {
+// STRETCH-NEXT: experts_stretch_down<Schedule, bf16>(maps, args);
 
 // TURING: #include "experts_product.cuh"
 // TURING: ExpertsGrouped<Sm75, Shape, 64, 2, 4, 2>
