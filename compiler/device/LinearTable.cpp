@@ -34,8 +34,8 @@ static std::pair<int64_t, int64_t> shares(int64_t in, bool fewRows) {
 static constexpr int64_t kFewMostFeatures = 8192; // of all matrices: beyond, a ring holds too little of a block's share
 static constexpr int64_t kFewLeastWarps = 8, kFewMostWarps = 12;
 static constexpr int64_t kFewMostSteps = 8; // of a warp in a part: 64 registers of input
-/// Shared memory of a multiprocessor and of a block, and what a block takes besides.
-static constexpr int kHopperMemory = 228 * 1024, kHopperBlockMemory = 227 * 1024, kBlockReserve = 1024;
+/// Shared memory of a multiprocessor, and what a block takes besides its own.
+static constexpr int kHopperMemory = 228 * 1024, kBlockReserve = 1024;
 
 static int64_t allFeatures(const LinearShape &shape) {
   return std::accumulate(shape.features.begin(), shape.features.end(), int64_t(0));
@@ -61,14 +61,14 @@ static bool isLinearOfFew(const LinearShape &shape) {
 
 static LinearSchedule fewSchedule(const LinearShape &shape) {
   const int in = static_cast<int>(shape.in), warps = static_cast<int>(fewWarps(shape.in));
-  const int round = allFeatures(shape) <= kFewMostFeatures / 2 ? 4 : 8;
+  const int round = allFeatures(shape) <= kFewMostFeatures / 2 ? 4 : 6; // about what one of 132 blocks has
   const int fixed = device::linear_few_static_bytes(warps, round);
-  // What turns heads comes after experts, which fill a multiprocessor; other products beside blocks of attention.
-  const int room = shape.head ? kHopperBlockMemory : kHopperMemory - 2 * kBlockReserve - device::kDecodeBlockBytes;
+  const int room = kHopperMemory - 2 * kBlockReserve - device::kDecodeBlockBytes;
   const int slots = std::min((room - fixed) / device::linear_few_slot_bytes(in), device::kFewMostSlots);
   LinearSchedule schedule;
   schedule.function = "linear_few";
   schedule.type = fmt::format("LinearFew<{}, {}, {}, {}, {}>", in, warps, slots, round, shape.head);
+  schedule.bounds = "kBoundThreads";
   schedule.threads = 32 * (warps + 1);
   schedule.sharedBytes = slots * device::linear_few_slot_bytes(in);
   schedule.tileFeatures = device::kFewFeatures;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention for few queries: keys are split over blocks and again over the warps of a block, then merged.
 //
-// Flow: Q tile of 16 packed rows -> registers of every warp; each warp streams its own K and V tiles through its own
-// ring and keeps its own softmax; warps merge in shared memory, in order; blocks merge in attention_decode_merge.
-// Shared memory: Q | rings of the warps, reused for the merge.
+// Flow: tiles of older keys -> rings, while the kernel before still runs; Q tile of 16 packed rows -> registers of
+// every warp; each warp streams its own K and V tiles through its own ring and keeps its own softmax; warps merge in
+// shared memory, in order; blocks merge in attention_decode_merge.
+//
+// The kernel before writes Q and the newest keys alone, and lets this one start only when it has waited itself: all
+// else is there from the beginning. Shared memory: Q | rings of the warps, reused for the merge.
 #pragma once
 #include "attention_forward.cuh"
 #include "dependents.cuh"
@@ -13,7 +16,20 @@ namespace maskjit::device {
 /// Partial results of a row: its splits, and room for those of a prefix that it shares.
 __device__ inline int split_stride(const AttentionArgs &args) { return args.splits + args.shared_splits; }
 
-/// One split of a sequence's keys from `first_key` on.
+/// Asks for a tile's keys and values, for the L2 cache alone.
+template <int kHeadDim, int kTileK>
+__device__ void fetch_tile(const KeyRows &keys, const KeyRows &values, int first, int end, int lane) {
+  constexpr int kLine = 64; // elements of 128 bytes
+  for (int row = first + lane; row < min(first + kTileK, end); row += kWarp)
+#pragma unroll
+    for (int from = 0; from < kHeadDim; from += kLine) {
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(keys.at(row) + from));
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(values.at(row) + from));
+    }
+}
+constexpr int kEarlyTiles = 4; // of a warp
+
+/// One split of a sequence's keys from `first_key` on. Waits for the kernel before.
 template <class S, class T, int kGroup, class Mask>
 __device__ void attend_split(const AttentionArgs &args, const Param *params, int batch, int first_key) {
   using Arch = typename S::Arch;
@@ -36,10 +52,8 @@ __device__ void attend_split(const AttentionArgs &args, const Param *params, int
     const long long begin = tiles.keys.begin + static_cast<long long>(split) * share;
     tiles.keys = tiles.keys.within(clamped(begin), clamped(begin + share));
   }
-  load_tile<Arch, kHeadDim, S::kTileQ, S::kThreads>(q_tile, PackedRows<kPack>(args.q, at.batch, at.head), at.row,
-                                                    {0, at.rows}, thread);
-  copy_commit<Arch>();
-
+  if (args.sinks && thread < kPack)
+    asm volatile("prefetch.global.L1 [%0];" ::"l"(args.sinks + at.head + thread));
   const KeyRows k_rows(args.k, args, at.batch, at.kv_head), v_rows(args.v, args, at.batch, at.kv_head);
   auto k_tile = [&](int stage) { return SharedTile<kHeadDim>{ring + 2 * stage * kKeyBytes}; };
   auto v_tile = [&](int stage) { return SharedTile<kHeadDim>{ring + (2 * stage + 1) * kKeyBytes}; };
@@ -54,12 +68,23 @@ __device__ void attend_split(const AttentionArgs &args, const Param *params, int
   // Tiles of this warp: every kWarps-th. `ahead` is the next to load, kStages - 1 before the one in use.
   constexpr int kStride = kTileK * kWarps;
   int key = tiles.next(tiles.keys.begin + warp * kTileK, kStride), ahead = key;
+  // Later kernels fill the memory's queues with what they read ahead: tiles that are not loaded now are in the cache.
+  for (int i = 0, early = key; i < kEarlyTiles && early < tiles.keys.end;
+       ++i, early = tiles.next(early + kStride, kStride))
+    fetch_tile<kHeadDim, kTileK>(k_rows, v_rows, early, tiles.keys.end, lane);
+  const int old_end = keys_end - args.len_q;
 #pragma unroll
   for (int stage = 0; stage < kStages - 1; ++stage) {
+    if (ahead < tiles.keys.end && ahead + kTileK > old_end)
+      wait_for_earlier();
     load(ahead, stage);
     ahead = tiles.next(ahead + kStride, kStride);
   }
-  copy_wait<Arch, (kStages > 1 ? kStages - 1 : 0)>();
+  wait_for_earlier();
+  load_tile<Arch, kHeadDim, S::kTileQ, S::kThreads>(q_tile, PackedRows<kPack>(args.q, at.batch, at.head), at.row,
+                                                    {0, at.rows}, thread);
+  copy_commit<Arch>();
+  copy_wait<Arch, 0>();
   __syncthreads();                         // Q has come
   constexpr bool kKeepQ = kHeadDim <= 128; // in registers; more would not fit beside the output
   u32 q[kKeepQ ? kHeadDim / 16 : 1][4];
@@ -164,7 +189,6 @@ __device__ void attend_split(const AttentionArgs &args, const Param *params, int
 template <class S, class T, int kGroup, class Mask>
 __device__ void attention_decode(const AttentionArgs &args, const Param *params) {
   start_dependents();
-  wait_for_earlier();
   attend_split<S, T, kGroup, Mask>(args, params, blockIdx.z, 0);
 }
 

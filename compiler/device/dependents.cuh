@@ -5,7 +5,8 @@
 
 namespace maskjit::device {
 
-/// Lets the next kernel's blocks start as soon as every block of this one has called it or is done.
+/// Lets the next kernel's blocks start as soon as every block of this one has called it or is done. Called behind
+/// wait_for_earlier() it also tells them that all but this kernel's results can be read at once.
 __device__ inline void start_dependents() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");

@@ -22,12 +22,13 @@ namespace maskjit::device {
 template <int kIn_, int kWarps_, int kSlots_, int kRound_, int kHead_> struct LinearFew {
   static constexpr int kIn = kIn_, kWarps = kWarps_, kSlots = kSlots_, kRound = kRound_, kHead = kHead_;
   static constexpr int kThreads = 32 * (kWarps + 1), kFeatures = kFewFeatures;
+  static constexpr int kBoundThreads = 512; // to compile for: a block of decode attention finds registers beside it
   static constexpr int kPartIn = kIn / kFewParts, kStepIn = 32;
   static constexpr int kSteps = (kPartIn + kStepIn * kWarps - 1) / (kStepIn * kWarps); // of a warp in a part
   static constexpr int kRowBytes = 2 * kPartIn, kStride = linear_few_stride(kIn);
   static constexpr int kSlotBytes = linear_few_slot_bytes(kIn), kSharedBytes = kSlots * kSlotBytes;
   static constexpr bool kWhole = kSteps * kStepIn * kWarps == kPartIn; // no lane is past the end
-  static_assert(kIn % 16 == 0 && kHead % 8 == 0 && kWarps >= kRound);
+  static_assert(kIn % 16 == 0 && kHead % 8 == 0 && kWarps >= kRound && kThreads <= kBoundThreads);
 };
 
 /// Eight features of one of the matrices.
@@ -98,7 +99,8 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_few(co
     }
     barrier_init_done();
   }
-  start_dependents();
+  if constexpr (S::kHead == 0)
+    start_dependents();
   const int units = args.first_tile[kMostMatrices];
   auto first_unit = [&](int block) {
     return static_cast<int>(static_cast<long long>(units) * block / static_cast<int>(gridDim.x));
@@ -119,16 +121,15 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_few(co
     begin_ends(ends, FewUnit<S>(args, begin + warp));
   auto feature = [&](int step) { return (warp * kSteps + step) * S::kStepIn + 8 * t; }; // of a part
   auto inside = [&](int step) { return S::kWhole || feature(step) < S::kPartIn; };
-  uint4 x[kFewParts][kSteps];
+  const u16 *const norm = static_cast<const u16 *>(args.norm) + feature(0);
   if constexpr (kNorm)
-#pragma unroll
-    for (int part = 0; part < kFewParts; ++part)
-#pragma unroll
-      for (int step = 0; step < kSteps; ++step)
-        if (inside(step))
-          x[part][step] =
-              *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.norm) + part * S::kPartIn + feature(step));
+    for (int i = 0; i < kFewParts * kSteps; ++i)
+      if (inside(i % kSteps))
+        asm volatile("prefetch.global.L2 [%0];" ::"l"(norm + i / kSteps * S::kPartIn + i % kSteps * S::kStepIn));
   wait_for_earlier();
+  if constexpr (S::kHead > 0)
+    start_dependents(); // attention, which reads all but this kernel's results before it waits
+  uint4 x[kFewParts][kSteps];
   float square = 0.f;
   const long long at = static_cast<long long>(min(g, args.rows - 1)) * S::kIn;
 #pragma unroll
@@ -140,7 +141,8 @@ template <class S, class T, bool kNorm, class Out> __device__ void linear_few(co
       if (!inside(step))
         v = {0, 0, 0, 0};
       else if constexpr (kNorm)
-        v = normed_features<T>(static_cast<const float *>(args.input) + from, v, square);
+        v = normed_features<T>(static_cast<const float *>(args.input) + from,
+                               *reinterpret_cast<const uint4 *>(norm + part * S::kPartIn + step * S::kStepIn), square);
       else
         v = *reinterpret_cast<const uint4 *>(static_cast<const u16 *>(args.input) + from);
     }

@@ -40,7 +40,8 @@ __device__ void linear_nf4_fused(const LinearNf4StepArgs &nf4) {
   using Tile = LinearTile<S, kAdapter>;
   const int tiles = Tile::count(args), first_row = blockIdx.y * S::kRows;
   const u32 lane_table = nf4_lane_table(shared_address(linear_memory));
-  start_dependents();
+  if constexpr (S::kHead == 0)
+    start_dependents();
 
   struct Codes {
     uint2 word[2]; // of matrix rows g and g + 8
@@ -79,6 +80,8 @@ __device__ void linear_nf4_fused(const LinearNf4StepArgs &nf4) {
       if (nf4.matrix[i / 256].nested_table)
         nested_tables[i] = nf4.matrix[i / 256].nested_table[i % 256];
   wait_for_earlier();
+  if constexpr (S::kHead > 0)
+    start_dependents(); // attention, which reads all but this kernel's results before it waits
 
   // Sixteen features of an input row as the right operands of four products.
   float squares[kGroups] = {};

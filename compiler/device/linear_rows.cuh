@@ -307,7 +307,8 @@ __device__ void linear_rows(const LinearArgs &args) {
   using Tile = LinearTile<S, kAdapter>;
   const int tiles = Tile::count(args), first_feature = warp * kSteps * S::kStepIn + 8 * t;
   const int first_row = blockIdx.y * S::kRows; // rows beyond a block's are another's, which reads the matrix again
-  start_dependents();
+  if constexpr (S::kHead == 0)
+    start_dependents();
 
   auto load = [&](uint4(&w)[kTiles][2], const Tile &tile, int step) {
     const int feature = first_feature + step * S::kStepIn;
@@ -327,6 +328,8 @@ __device__ void linear_rows(const LinearArgs &args) {
   for (int step = 0; step < kAhead; ++step)
     load(weights[step], tile, step);
   wait_for_earlier();
+  if constexpr (S::kHead > 0)
+    start_dependents(); // attention, which reads all but this kernel's results before it waits
 
   uint4 kept[kKeepInput ? kSteps : 1];
   float squares[kGroups] = {};

@@ -113,12 +113,15 @@ __device__ void linear_rows_sm90(const LinearArgs &args, const LinearMaps &maps)
       barrier_init(full + 8 * i, 1), barrier_init(empty + 8 * i, 4 * S::kWarpgroups);
     barrier_init_done();
   }
-  start_dependents();
+  if constexpr (S::kHead == 0)
+    start_dependents();
   __syncthreads();
   if (!consumes && lane == 0)
     linear_rows_fill<S, kAdapter>(maps, args, ring, full, empty);
   else
     wait_for_earlier();
+  if constexpr (S::kHead > 0)
+    start_dependents(); // attention, which reads all but this kernel's results before it waits
 
   float sums[kGroups][4];
   RingIndex<S::kStages> now;

@@ -76,8 +76,8 @@ template <class T> __device__ void rope_rows(const RopeArgs &args) {
 }
 
 __device__ inline void append_rows(const AppendArgs &args) {
-  start_dependents();
   wait_for_earlier();
+  start_dependents(); // attention, which reads all but this kernel's results before it waits
   const int row = blockIdx.x, position = args.positions[row], features = args.heads * args.head_dim;
   if (position < 0)
     return;

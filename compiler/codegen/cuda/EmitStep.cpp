@@ -318,7 +318,7 @@ private:
       call =
           fmt::format("{}<{}, {}, {}{}>", function, alias, type(), wide ? "Wide" : "Rounded", adapted ? ", true" : "");
     launch.entry = entry(name, *format ? "LinearNf4StepArgs" : "LinearArgs", schedule->threads, schedule->sharedBytes,
-                         declarations, alias + "::kThreads, 1", call,
+                         declarations, alias + "::" + schedule->bounds + ", 1", call,
                          sm90 && sm90->split > 1 ? fmt::format("__cluster_dims__({}, 1, 1) ", sm90->split) : "",
                          sm90 ? "LinearMaps" : "");
     if (sm90) {
