@@ -187,7 +187,7 @@ __device__ void experts_stretch(const ExpertPlan *plan, const int *sorted, const
 #pragma unroll
         for (int j = 0; j < kTile; ++j)
           shared_write_sums(share + ((group - (group > adds)) * kTile + j) * (kWarpgroup * 16), acc[0][j]);
-        named_arrive(2 + half, S::kConsumers);
+        named_sync(2 + half, S::kConsumers);
         continue;
       }
       named_sync(2 + half, S::kConsumers);
