@@ -169,8 +169,10 @@ static bool check(ExpertsKernels &kernels, const ExpertsLayer &layer, int tokens
 
 /// The two products of a layer's gradient, dX from the packed bytes.
 static void gradients(GpuTimer &timer, const ExpertsLayer &layer, double product) {
-  for (int tokens : {1024, 8192})
-    for (int rows : {32, 64}) {
+  ExpertsSpec any;
+  any.kind = ExpertsKind::Gradient, any.arch = "sm_90a", any.hidden = kSizes.hidden, any.intermediate = kSizes.hidden;
+  for (int tokens : {64, 256, 1024, 8192})
+    for (int rows : expertsRowClasses(any)) {
       double us = 0;
       for (bool second : {true, false}) {
         ExpertsSpec spec;

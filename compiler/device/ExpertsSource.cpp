@@ -13,7 +13,7 @@ static const char *formatName(const ExpertsSpec &spec) {
 /// The headers of a schedule: a product comes before what is built on it.
 static std::string includesOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
   if (spec.kind == ExpertsKind::Gradient)
-    return "#include \"experts_gradient.cuh\"\n";
+    return fmt::format("#include \"experts_gradient{}.cuh\"\n", schedule.stays ? "_sm90" : "");
   if (schedule.single)
     return fmt::format("#include \"experts_{}.cuh\"\n", spec.format == WeightFormat::Mxfp4 ? "rows" : formatName(spec));
   if (schedule.maps)

@@ -203,9 +203,28 @@ ExpertsSchedule portable(const ExpertsSpec &spec) {
           device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec))};
 }
 
+bool wgmmaGradientFits(const ExpertsSpec &spec) {
+  return spec.kind == ExpertsKind::Gradient && hopper(spec) && spec.hidden % 64 == 0;
+}
+ExpertsSchedule wgmmaGradient(const ExpertsSpec &spec) {
+  constexpr int kOthers = 1024 + 2048; // alignment; barriers and pairs
+  const int stage = device::experts_gradient_sm90_stage_bytes(spec.rows);
+  const int stages = (device::Sm90::kSharedLimit - kOthers) / stage, warps = 12;
+  return {fmt::format("ExpertsGradientSm90<{}, {}>", spec.rows, stages),
+          "Sm90",
+          false,
+          false,
+          spec.rows,
+          device::kGradientSm90Columns,
+          stages,
+          warps,
+          32 * warps,
+          stages * stage + 1024,
+          /*stays=*/true};
+}
 ExpertsSchedule gradient(const ExpertsSpec &spec) {
   const bool turing = spec.arch == "sm_75";
-  // Hopper has the shared memory for two blocks of three stages; the product is the portable one there as well.
+  // Hopper has the shared memory for two blocks of three stages.
   const char *family = turing ? "Sm75" : spec.arch == "sm_90a" ? "Sm90" : "Sm80";
   const int warps = 4, stages = turing ? 2 : 3;
   return {fmt::format("ExpertsGradient<{}, {}, {}, {}>", family, spec.rows, warps, stages),
@@ -249,6 +268,8 @@ double meanCost(const ExpertsSpec &spec, double mean, int rowClass) {
 } // namespace
 
 std::vector<int> expertsRowClasses(const ExpertsSpec &spec) {
+  if (wgmmaGradientFits(spec))
+    return {device::kGradientSm90Tokens};
   if (spec.kind == ExpertsKind::Gradient)
     return {32, 64};
   if (inLine(spec))
@@ -295,7 +316,7 @@ Result<ExpertsSchedule> expertsSchedule(const ExpertsSpec &spec) {
     return Error{fmt::format("no kernel of class {} for experts of {} x {} on {}; there are {}", spec.rows, spec.hidden,
                              spec.intermediate, spec.arch, fmt::join(classes, ", "))};
   if (spec.kind == ExpertsKind::Gradient)
-    return gradient(spec);
+    return wgmmaGradientFits(spec) ? wgmmaGradient(spec) : gradient(spec);
   if (inLine(spec))
     return spec.format == WeightFormat::Nf4 ? nf4Launch(spec) : denseLaunch(spec);
   if (spec.rows <= 8)

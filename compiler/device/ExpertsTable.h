@@ -13,6 +13,7 @@ struct ExpertsSchedule {
   bool maps = false;   // blocks that stay, one a multiprocessor; tensor maps of the weights before the arguments
   int tileTokens = 0, tileRows = 0, stages = 0, warps = 0;
   int threads = 0, sharedBytes = 0;
+  bool stays = false; // a gradient: any grid serves, one block a multiprocessor serves best
 };
 
 /// The schedule of `spec.rows`. Errors: sizes that no kernel takes, bf16 on sm_75, an unknown class (with those that

@@ -13,11 +13,6 @@
 
 namespace maskjit::device {
 
-/// One block: sorts the pairs. kRouteThreads threads.
-template <class S> __device__ void experts_gradient_route(const ExpertsLinearArgs &a) {
-  sort_pairs<S::kTokens>(a.experts, a.pairs, a.expert_count, a.plan, a.sorted);
-}
-
 /// What a block of the gradient moves. kMatrixColumns: columns of W. A stage: tokens [kTokens][64 rows of W], swizzled
 /// as in experts_stages.cuh; weights [64][columns / 2 + 16 bytes]; scales [64][columns / 32].
 template <class S, int kMatrixRows, int kMatrixColumns> struct GradientStages {

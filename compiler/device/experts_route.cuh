@@ -116,6 +116,11 @@ __device__ void sort_pairs(const int *ids, int pairs, int experts, ExpertPlan *p
   }
 }
 
+/// The gradient of a single product. One block: sorts the pairs. kRouteThreads threads.
+template <class S> __device__ void experts_gradient_route(const ExpertsLinearArgs &a) {
+  sort_pairs<S::kTokens>(a.experts, a.pairs, a.expert_count, a.plan, a.sorted);
+}
+
 /// Block 0 sorts; the others bring x into pair order and multiply it by an adapter's first factors. kRouteThreads
 /// threads, at least two blocks.
 template <class S, class T> __device__ void experts_route(const ExpertsArgs &a) {

@@ -212,4 +212,41 @@ template <class Arch_, int kTokens_, int kWarps_, int kStages_> struct ExpertsGr
   static_assert(kTokens % 16 == 0 && kStages >= 2);
 };
 
+/// Hopper: blocks that stay. Two warpgroups own 128 columns each and all of a tile's tokens, four warps more keep a
+/// ring of stages filled: tokens, weights, and a word of factors for two rows and 32 columns.
+constexpr int kGradientSm90Columns = 256, kGradientSm90Tokens = 176; // as many as registers hold the sums of
+constexpr int experts_gradient_sm90_stage_bytes(int tokens) {
+  return tokens * kStepK * 2 + kStepK * kGradientSm90Columns / 2 + kStepK / 2 * kGradientSm90Columns / 32 * 4;
+}
+/// Tokens of the next narrower of the products that a kernel has for tiles that they hold; `tokens`: there is none.
+constexpr int experts_gradient_narrow(int tokens) {
+  switch (tokens) {
+  case 176:
+    return 160;
+  case 160:
+    return 144;
+  case 144:
+    return 128;
+  case 128:
+    return 96;
+  case 96:
+    return 64;
+  case 64:
+    return 32;
+  default:
+    return tokens;
+  }
+}
+template <int kTokens_, int kStages_> struct ExpertsGradientSm90 {
+  using Arch = Sm90;
+  static constexpr int kTokens = kTokens_, kStages = kStages_, kThreads = 384, kBlocks = 1;
+  static constexpr int kColumns = kGradientSm90Columns;
+  static constexpr int kTokenBytes = kTokens * kStepK * 2, kWeightBytes = kStepK * kColumns / 2;
+  static constexpr int kStageBytes = experts_gradient_sm90_stage_bytes(kTokens);
+  static constexpr int kSharedBytes = kStages * kStageBytes + 1024;  // alignment
+  static constexpr int kFillRegisters = 56, kProductRegisters = 224; // a thread: 65536 of a block at most
+  static_assert(kTokens % 16 == 0 && kTokens <= 256 && kStages >= 2);
+  static_assert(kColumns / 2 == 128, "a row of weights is as long as a token's of a stage");
+};
+
 } // namespace maskjit::device

@@ -349,9 +349,13 @@ Result<void> expertsLinearCuda(const ExpertsLinearCall &call, bool gradient, voi
   auto *on = reinterpret_cast<cuda::Stream>(stream);
   if (auto done = (*kernel)->launch(Route, {blocks, 1, 1}, on, arguments); !done)
     return done;
-  const int64_t across = gradient ? call.inputs : call.outputs;
-  return (*kernel)->launch(Product, {ceilDiv(across, (*kernel)->entry(Product).tileQueries), parts.tiles, 1}, on,
-                           arguments);
+  const Result<ExpertsSchedule> schedule = expertsSchedule(choice->spec);
+  if (!schedule)
+    return schedule.error();
+  const int64_t across = ceilDiv(gradient ? call.inputs : call.outputs, (*kernel)->entry(Product).tileQueries);
+  const cuda::Grid grid =
+      schedule->stays ? cuda::Grid{choice->device.multiprocessors, 1, 1} : cuda::Grid{across, parts.tiles, 1};
+  return (*kernel)->launch(Product, grid, on, arguments);
 }
 
 } // namespace maskjit

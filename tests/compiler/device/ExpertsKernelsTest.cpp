@@ -11,14 +11,18 @@ using namespace maskjit::test;
 
 struct Structure {
   ExpertsSizes sizes;
-  const char *arch; // compute_NN: from PTX, on whatever card there is
+  const char *arch;                       // compute_NN: from PTX, on whatever card there is
+  std::vector<int> counts = {1, 37, 100}; // of tokens of a single product
 };
 
 static const Structure kStructures[] = {
-    {{960, 960, 8, 4, DType::BF16}, "sm_90a"},    // wgmma, and a single launch for few tokens
-    {{640, 544, 8, 4, DType::BF16}, "sm_90a"},    // tiles of 8 tokens whose last step is whole, and a quarter
-    {{1728, 1568, 4, 2, DType::BF16}, "sm_90a"},  // rows long enough for three warpgroups that share them
-    {{128, 64, 8, 4, DType::BF16}, "sm_90a"},     // a small model: the single launch and the portable product
+    {{960, 960, 8, 4, DType::BF16}, "sm_90a"},   // wgmma, and a single launch for few tokens
+    {{640, 544, 8, 4, DType::BF16}, "sm_90a"},   // tiles of 8 tokens whose last step is whole, and a quarter
+    {{1728, 1568, 4, 2, DType::BF16}, "sm_90a"}, // rows long enough for three warpgroups that share them
+    {{128, 64, 8, 4, DType::BF16}, "sm_90a"},    // a small model: the single launch and the portable product
+    {{160, 192, 2, 2, DType::BF16},
+     "sm_90a",
+     {20, 50, 90, 120, 140, 150, 170, 800}},      // every width of a gradient's tile
     {{160, 96, 3, 2, DType::BF16}, "compute_80"}, // halves of a stage
     {{192, 320, 5, 1, DType::F16}, "compute_80"},
     {{256, 160, 6, 3, DType::F16}, "compute_75"},
@@ -117,8 +121,8 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
       const int in = gradient ? spec.intermediate : spec.hidden, out = gradient ? spec.hidden : spec.intermediate;
       for (int rows : expertsRowClasses(spec)) {
         spec.rows = rows;
-        ExpertsProduct kernels(spec, 400, sizes.experts, structure.arch);
-        for (int tokens : {1, 37, 100})
+        ExpertsProduct kernels(spec, structure.counts.back() * sizes.top, sizes.experts, structure.arch);
+        for (int tokens : structure.counts)
           for (int perRow : {1, sizes.top}) {
             SCOPED_TRACE(std::string(gradient ? "gradient" : "product") + (second ? " of down" : " of gate_up") +
                          ", class " + std::to_string(rows) + ", " + std::to_string(tokens) + " rows of " +
@@ -138,8 +142,9 @@ TEST_P(Experts, SingleProductsAndTheirGradients) {
             for (int repeat = 0; repeat < 2; ++repeat) {
               y.fill(0xFF);
               kernels.poisonWorkspace();
+              // Blocks that stay have several tiles each in the second run.
               kernels.run(second ? layer.down() : layer.gateUp(), dx.as<void>(), chosen.as<int>(), y.as<void>(), pairs,
-                          perRow);
+                          perRow, repeat * 3);
               synchronizeGpu();
               const std::vector<uint16_t> got = y.download<uint16_t>();
               if (first.empty())

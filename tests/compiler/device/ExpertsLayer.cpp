@@ -402,7 +402,7 @@ void ExpertsProduct::poisonWorkspace() {
 }
 
 void ExpertsProduct::run(const device::Mxfp4Stack &matrix, const void *x, const int *chosen, void *y, int pairs,
-                         int perRow) {
+                         int perRow, int blocks) {
   device::ExpertsLinearArgs args{};
   args.x = x, args.matrix = matrix, args.experts = chosen, args.y = y;
   args.pairs = pairs, args.expert_count = experts, args.per_row = perRow;
@@ -413,9 +413,11 @@ void ExpertsProduct::run(const device::Mxfp4Stack &matrix, const void *x, const 
   const CudaKernel::Entry &route = kernel.entries[0], &product = kernel.entries[1];
   module->launch(route.name.c_str(), {gradient ? 1 : 1 + unsigned(std::min(permuting, multiprocessors() - 1)), 1, 1},
                  route.threads, route.sharedBytes, {&args});
-  module->launch(product.name.c_str(),
-                 {unsigned(across), unsigned(device::experts_tiles(pairs, experts, plan.tileTokens)), 1},
-                 product.threads, product.sharedBytes, {&args});
+  const GpuModule::Grid grid =
+      plan.stays
+          ? GpuModule::Grid{unsigned(blocks ? blocks : multiprocessors()), 1, 1}
+          : GpuModule::Grid{unsigned(across), unsigned(device::experts_tiles(pairs, experts, plan.tileTokens)), 1};
+  module->launch(product.name.c_str(), grid, product.threads, product.sharedBytes, {&args});
 }
 
 } // namespace maskjit::test

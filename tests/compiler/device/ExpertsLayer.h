@@ -111,7 +111,9 @@ private:
 class ExpertsProduct {
 public:
   ExpertsProduct(const ExpertsSpec &spec, int pairs, int experts, const std::string &arch);
-  void run(const device::Mxfp4Stack &matrix, const void *x, const int *chosen, void *y, int pairs, int perRow);
+  /// `blocks`: of a schedule whose blocks stay; 0: one a multiprocessor.
+  void run(const device::Mxfp4Stack &matrix, const void *x, const int *chosen, void *y, int pairs, int perRow,
+           int blocks = 0);
   void poisonWorkspace();
   std::string resources() const { return describe(program); }
 

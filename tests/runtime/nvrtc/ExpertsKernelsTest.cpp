@@ -41,6 +41,17 @@ TEST(ExpertsClasses, AreWhatTheSizesAllow) {
   EXPECT_THAT(expertsRowClasses(spec("sm_75")), ElementsAre(16, 32, 64));
 }
 
+TEST(ExpertsClasses, OfAGradientAreOneOnHopper) {
+  ExpertsSpec gradient = spec("sm_90a", 0, 2880, 5760);
+  gradient.kind = ExpertsKind::Gradient;
+  EXPECT_THAT(expertsRowClasses(gradient), ElementsAre(176));
+  EXPECT_EQ(*expertsRows(gradient, 1, 32), 176) << "narrower products are in the same kernel";
+  gradient.dtype = DType::F16;
+  EXPECT_THAT(expertsRowClasses(gradient), ElementsAre(32, 64)) << "wgmma's is made for bf16";
+  gradient.dtype = DType::BF16, gradient.hidden = 2848;
+  EXPECT_THAT(expertsRowClasses(gradient), ElementsAre(32, 64)) << "scales are read two at a time";
+}
+
 TEST(ExpertsClasses, SixteenBitWeightsAndNf4HaveOneClass) {
   ExpertsSpec dense = spec("sm_80");
   dense.format = WeightFormat::Dense;
@@ -88,6 +99,8 @@ TEST(ExpertsKernels, CompileForEveryArchitecture) {
       jobs.back().rows = expertsRowClasses(jobs.back()).back();
     }
   jobs.push_back(spec("sm_80", 32, 160, 96)); // halves of a stage
+  jobs.push_back(spec("sm_90a", 176, 192, 160));
+  jobs.back().kind = ExpertsKind::Gradient;
   for (const std::string &arch : architectures())
     for (WeightFormat format : {WeightFormat::Dense, WeightFormat::Nf4}) {
       jobs.push_back(spec(arch, 8));

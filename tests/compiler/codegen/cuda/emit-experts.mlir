@@ -3,7 +3,8 @@
 // RUN: maskjit compile-experts --class 12 | FileCheck %s --check-prefix=FEW
 // RUN: maskjit compile-experts --class 24 | FileCheck %s --check-prefix=STRETCH
 // RUN: maskjit compile-experts --class 64 --arch sm_75 | FileCheck %s --check-prefix=TURING
-// RUN: maskjit compile-experts --class 64 --kind gradient --intermediate 5760 | FileCheck %s --check-prefix=GRADIENT
+// RUN: maskjit compile-experts --class 176 --kind gradient --intermediate 5760 | FileCheck %s --check-prefix=GRADIENT
+// RUN: maskjit compile-experts --class 64 --kind gradient --hidden 2848 | FileCheck %s --check-prefix=GRADIENT-ODD
 // RUN: maskjit compile-experts --class 24 --emit attn | maskjit-opt | FileCheck %s --check-prefix=ATTN
 // RUN: maskjit compile-experts --class 8 --format dense --arch sm_75 | FileCheck %s --check-prefix=DENSE
 // RUN: maskjit compile-experts --class 8 --format dense --emit attn | maskjit-opt | FileCheck %s --check-prefix=DENSE-ATTN
@@ -41,8 +42,15 @@
 // TURING: ExpertsGrouped<Sm75, Shape, 64, 2, 4, 2>
 // TURING: experts_down<Schedule, fp16>(args);
 
+// GRADIENT: #include "experts_gradient_sm90.cuh"
 // GRADIENT: constexpr int kMatrixRows = 5760, kMatrixColumns = 2880;
+// GRADIENT-NEXT: using Schedule = ExpertsGradientSm90<176, 7>;
 // GRADIENT: void moe_gradient(const __grid_constant__ ExpertsLinearArgs args) {
+// GRADIENT-NEXT: experts_gradient<Schedule, bf16, kMatrixRows, kMatrixColumns>(args);
+
+// Columns that are no multiple of 64.
+// GRADIENT-ODD: #include "experts_gradient.cuh"
+// GRADIENT-ODD: using Schedule = ExpertsGradient<Sm90, 64, 4, 3>;
 
 // ATTN: attn.experts {{.*}} class 24 {schedule = #attn.experts_schedule<kernel = grouped, family = "Sm90", tile_tokens = 24
 
