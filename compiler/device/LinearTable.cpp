@@ -112,11 +112,8 @@ Result<LinearSchedule> linearSchedule(const LinearShape &shape) {
 
 std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape) {
   // Clusters of four fill 120 of Hopper's 132 multiprocessors; odd ones leave more idle.
-  constexpr int kLeastRows = 17, kMostRows = 256, kRing = 200 * 1024, kMostBlocks = 120;
-  const bool few = shape.rows < kLeastRows; // then of large matrices, which single loads read a fifth slower
-  const int mostStages = few ? 11 : 8;
-  if (shape.arch != "sm_90a" || shape.dtype != DType::BF16 || shape.norm || shape.in % 8 ||
-      (few && allFeatures(shape) <= kFewMostFeatures))
+  constexpr int kLeastRows = 17, kMostRows = 256, kRing = 200 * 1024, kMostStages = 8, kMostBlocks = 120;
+  if (shape.arch != "sm_90a" || shape.dtype != DType::BF16 || shape.norm || shape.rows < kLeastRows || shape.in % 8)
     return std::nullopt;
   const int perHead = shape.head / 16; // blocks of 16 features, of which a tile takes whole heads or a part of one
   if (shape.head % 16 || !(perHead <= 2 || perHead % 4 == 0))
@@ -130,7 +127,7 @@ std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape) {
   }
   const int64_t blocksOfRows = (shape.rows + kMostRows - 1) / kMostRows;
   int rows = 0;
-  for (int each : {256, 192, 128, 96, 64, 32, 16, 8})
+  for (int each : {256, 192, 128, 96, 64, 32})
     if (each * blocksOfRows >= shape.rows)
       rows = each;
   const int64_t pairs = (tiles + 1) / 2 * blocksOfRows,
@@ -138,7 +135,7 @@ std::optional<LinearSchedule> linearSm90Schedule(const LinearShape &shape) {
   int split = 8;
   while (split > 1 && (pairs * split > kMostBlocks || (split - 1) * ((steps + split - 1) / split) >= steps))
     split /= 2;
-  const int stages = std::min(mostStages, kRing / device::linear_stage_bytes(rows));
+  const int stages = std::min(kMostStages, kRing / device::linear_stage_bytes(rows));
   LinearSchedule schedule;
   schedule.function = "linear_rows_sm90";
   schedule.type = fmt::format("LinearRowsSm90<{}, {}, {}, {}, {}>", shape.in, rows, stages, split, shape.head);

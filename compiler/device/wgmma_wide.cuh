@@ -109,7 +109,6 @@ MASKJIT_MMA_WIDE(24, 192, "%96, %97, %98, %99", "%100")
                  : "l"(a), "l"(b));                                                                                    \
   }
 
-MASKJIT_MMA_SHARED(1, 8, "%4", "%5")
 MASKJIT_MMA_SHARED(2, 16, "%8", "%9")
 MASKJIT_MMA_SHARED(4, 32, "%16", "%17")
 MASKJIT_MMA_SHARED(8, 64, "%32", "%33")

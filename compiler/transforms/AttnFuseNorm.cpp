@@ -14,24 +14,15 @@ using namespace maskjit::attn;
 
 /// Every block of the product computes the mean of every row again: with more rows a kernel of its own is cheaper.
 static constexpr int kMostFusedRows = 8;
-/// Of a head, a norm of its own is lost in the time of the product, which Hopper computes faster without it.
-static constexpr int64_t kMostFusedFeatures = 65536;
 
 static Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
-
-static int64_t featuresOf(LinearOp op) {
-  int64_t features = 0;
-  for (Value weight : op.getWeights())
-    features += cast<RankedTensorType>(weight.getType()).getDimSize(0);
-  return features;
-}
 
 /// linear(rms_norm(x, g)) -> linear(x) norm(g): every reader is a product of rounded rows.
 static bool intoProducts(RmsNormOp norm) {
   const bool fits = !norm->use_empty() && llvm::all_of(norm->getUsers(), [&](Operation *user) {
     auto linear = dyn_cast<LinearOp>(user);
     return linear && !linear.getNorm() && linear.getInput() == norm.getOut() &&
-           !elementOf(linear.getWeights()[0]).isF16() && featuresOf(linear) <= kMostFusedFeatures;
+           !elementOf(linear.getWeights()[0]).isF16();
   });
   if (!fits)
     return false;

@@ -157,7 +157,7 @@ def AttnFuseNorm : AttnFusion<"attn-fuse-norm"> {
     ```
     and the norm in fp32 that a routing reads goes into it with the rounded one that the experts read. Products of fp16
     keep their norm, which bounds their input; so do products of more than 8 `rows`, each block of which would norm all
-    of them again, and those of more than 65536 features.
+    of them again.
   }];
   let options = [Option<"rows", "rows", "int", "8", "slots of the step">];
 }

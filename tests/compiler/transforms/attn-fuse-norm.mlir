@@ -32,11 +32,3 @@ func.func @another_reader_keeps_it(%x: tensor<?x64xf32>, %g: tensor<64xbf16>, %w
   %y = attn.linear %n by (%w) : (tensor<?x64xbf16>, tensor<32x64xbf16>) -> tensor<?x32xf32>
   return %y, %n : tensor<?x32xf32>, tensor<?x64xbf16>
 }
-// CHECK-LABEL: @a_head_keeps_it
-func.func @a_head_keeps_it(%x: tensor<?x64xf32>, %g: tensor<64xbf16>, %w: tensor<65552x64xbf16>) -> tensor<?x65552xf32> {
-  // CHECK: attn.rms_norm
-  %n = attn.rms_norm %x, %g eps 1.0e-05 : (tensor<?x64xf32>, tensor<64xbf16>) -> tensor<?x64xbf16>
-  // CHECK: attn.linear %{{.+}} by(%arg2)
-  %y = attn.linear %n by (%w) : (tensor<?x64xbf16>, tensor<65552x64xbf16>) -> tensor<?x65552xf32>
-  return %y : tensor<?x65552xf32>
-}

@@ -79,12 +79,6 @@ TEST(LinearMaps, TilesAreThoseThatThePartsOfAHeadDivide) {
   }
   shape.head = 64, shape.rows = 16;
   EXPECT_FALSE(served()) << "few rows";
-  shape.features = {201088}, shape.head = 0;
-  for (auto [rows, tile] : {std::pair(1, 8), {8, 8}, {9, 16}, {16, 16}, {17, 32}}) {
-    shape.rows = rows;
-    EXPECT_EQ(linearSm90Schedule(shape)->rows, tile) << "rows of a large matrix";
-  }
-  shape.features = {4096, 512, 512}, shape.head = 64;
   shape.rows = 64, shape.features = {4096, 576, 512};
   EXPECT_TRUE(served());
   shape.adapted = true;

@@ -27,8 +27,7 @@
 // FUSED-NEXT: attn.linear {{.*}} add(
 // FUSED-NEXT: attn.route {{.*}} norm(
 // FUSED-NEXT: attn.experts {{.*}} add(
-// FUSED-NEXT: attn.rms_norm
-// FUSED-NEXT: attn.linear
+// FUSED-NEXT: attn.linear {{.*}} norm(
 // FUSED-NEXT: attn.sample
 
 // RUN: maskjit step --layers 1 --slots 64 --emit cuda | FileCheck %s --check-prefix=MANY
@@ -47,8 +46,7 @@
 // CUDA-NEXT: linear_few<LinearFew5120x2880Heads, bf16, true, Rounded>(args);
 // CUDA: using LinearFew2880x4096 = LinearFew<4096, 8, 5, 4, 0>;
 // CUDA: linear_few<LinearFew2880x4096, bf16, false, Wide>(args);
-// CUDA: using LinearMany201088x2880 = LinearRowsSm90<2880, 8, 11, 1, 0>;
-// CUDA: linear_rows_sm90<LinearMany201088x2880, bf16, Wide>(args, maps);
+// CUDA: linear_rows<Linear201088x2880, bf16, true, Wide>(args);
 
 // RUN: maskjit step --layers 1 --slots 9 --emit cuda | FileCheck %s --check-prefix=NINE
 // NINE-NOT: linear_few
@@ -64,8 +62,8 @@
 // LORA-NEXT: linear_rows<Linear5120x2880Heads, bf16, true, Rounded, true>(args);
 // LORA: void step_linear_2880x4096_lora_add(
 // LORA-NEXT: linear_rows<Linear2880x4096, bf16, false, Wide, true>(args);
-// LORA: void step_linear_201088x2880_wide(
-// LORA-NEXT: linear_rows_sm90<LinearMany201088x2880, bf16, Wide>(args, maps);
+// LORA: void step_linear_201088x2880_norm_wide(
+// LORA-NEXT: linear_rows<Linear201088x2880, bf16, true, Wide>(args);
 
 // RUN: maskjit step --arch sm_75 --layers 1 --emit launches | FileCheck %s --check-prefix=TURING
 // TURING: norm_rounded
@@ -85,8 +83,7 @@
 // NF4: norm_route
 // NF4: experts
 // NF4: gate_up: model.layers.0.mlp.experts.gate_up_proj model.layers.0.mlp.experts.gate_up_proj_bias
-// NF4: norm_rounded
-// NF4: linear_nf4_201088x2880_wide
+// NF4: linear_nf4_201088x2880_norm_wide
 
 // RUN: maskjit step --layers 1 --slots 8 --nf4 attention --expert-weights nf4 --adapter 16 --emit launches | FileCheck %s --check-prefix=QLORA
 // QLORA: linear_nf4_5120x2880_lora_norm_rope_append
