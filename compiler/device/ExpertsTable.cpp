@@ -66,49 +66,42 @@ Result<void> checkSpec(const ExpertsSpec &spec) {
 ExpertsSchedule denseLaunch(const ExpertsSpec &spec) {
   const char *family = spec.arch == "sm_75" ? "Sm75" : "Sm80";
   const int warps = device::kDenseTileBlocks * device::kDenseShares;
-  return {fmt::format("ExpertsDense<{}, Shape, {}, {}, {}>", family, device::kDenseTileBlocks, device::kDenseShares,
-                      device::kDenseAhead),
-          family,
-          true,
-          false,
-          lineTokens(spec),
-          64 * device::kDenseTileBlocks,
-          device::kDenseAhead,
-          warps,
-          32 * warps,
-          0};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsDense<{}, Shape, {}, {}, {}>", family, device::kDenseTileBlocks,
+                              device::kDenseShares, device::kDenseAhead);
+  schedule.family = family;
+  schedule.single = true;
+  schedule.tileTokens = lineTokens(spec), schedule.tileRows = 64 * device::kDenseTileBlocks;
+  schedule.stages = device::kDenseAhead, schedule.warps = warps, schedule.threads = 32 * warps;
+  return schedule;
 }
 
 /// The same over NF4.
 ExpertsSchedule nf4Launch(const ExpertsSpec &spec) {
   const char *family = spec.arch == "sm_75" ? "Sm75" : "Sm80";
   const int warps = device::kDenseTileBlocks * device::kExpertsNf4Shares, ahead = device::kExpertsNf4Ahead;
-  return {fmt::format("ExpertsNf4<{}, Shape, {}, {}>", family, device::kExpertsNf4Shares, ahead),
-          family,
-          true,
-          false,
-          lineTokens(spec),
-          64 * device::kDenseTileBlocks,
-          ahead,
-          warps,
-          32 * warps,
-          device::kExpertsNf4SharedBytes};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsNf4<{}, Shape, {}, {}>", family, device::kExpertsNf4Shares, ahead);
+  schedule.family = family;
+  schedule.single = true;
+  schedule.tileTokens = lineTokens(spec), schedule.tileRows = 64 * device::kDenseTileBlocks;
+  schedule.stages = ahead, schedule.warps = warps, schedule.threads = 32 * warps;
+  schedule.sharedBytes = device::kExpertsNf4SharedBytes;
+  return schedule;
 }
 
 /// Hopper, few tokens: two groups of warps hold the activations of 4 tokens, one those of 8.
 ExpertsSchedule singleLaunch(const ExpertsSpec &spec) {
   const int groups = spec.rows == 4 ? 2 : 1, warps = groups * device::kRowsWarps;
   const int slots = device::experts_rows_slots(spec.hidden, spec.intermediate, groups);
-  return {fmt::format("ExpertsRows<Shape, {}>", groups),
-          "Sm90",
-          true,
-          false,
-          device::experts_rows_tokens(groups),
-          device::kRowsTile,
-          slots,
-          warps,
-          32 * (warps + 1),
-          slots * device::experts_rows_slot_bytes(spec.hidden, spec.intermediate)};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsRows<Shape, {}>", groups);
+  schedule.family = "Sm90";
+  schedule.single = true;
+  schedule.tileTokens = device::experts_rows_tokens(groups), schedule.tileRows = device::kRowsTile;
+  schedule.stages = slots, schedule.warps = warps, schedule.threads = 32 * (warps + 1);
+  schedule.sharedBytes = slots * device::experts_rows_slot_bytes(spec.hidden, spec.intermediate);
+  return schedule;
 }
 
 /// Hopper, few tokens an expert: 24 warps a multiprocessor, each with four steps of its rows under way.
@@ -121,16 +114,13 @@ bool fewFits(const ExpertsSpec &spec) {
 }
 ExpertsSchedule fewTokens(const ExpertsSpec &spec) {
   const int tokens = device::experts_tile_tokens(spec.rows), rows = 16 * kFewWarps;
-  return {fmt::format("ExpertsFewSm90<Shape, {}, {}, {}, {}>", tokens, kFewWarps, kFewAhead, kFewBlocks),
-          "Sm90",
-          false,
-          false,
-          tokens,
-          rows,
-          kFewAhead,
-          kFewWarps,
-          32 * kFewWarps,
-          device::experts_few_shared_bytes(rows, tokens, columnsOf(spec))};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsFewSm90<Shape, {}, {}, {}, {}>", tokens, kFewWarps, kFewAhead, kFewBlocks);
+  schedule.family = "Sm90";
+  schedule.tileTokens = tokens, schedule.tileRows = rows;
+  schedule.stages = kFewAhead, schedule.warps = kFewWarps, schedule.threads = 32 * kFewWarps;
+  schedule.sharedBytes = device::experts_few_shared_bytes(rows, tokens, columnsOf(spec));
+  return schedule;
 }
 
 /// Hopper, one class: blocks that stay. Three warpgroups, of short rows two, and as many stages as there is room for.
@@ -150,16 +140,14 @@ bool stretchFits(const ExpertsSpec &spec) {
 }
 ExpertsSchedule stretch(const ExpertsSpec &spec) {
   const int groups = stretchGroups(spec), stages = stretchStages(spec, groups), warps = 4 * groups;
-  return {fmt::format("ExpertsStretchSm90<Shape, {}, {}, {}>", spec.rows, groups, stages),
-          "Sm90",
-          false,
-          true,
-          spec.rows,
-          device::kUnitRows,
-          stages,
-          warps,
-          32 * (warps + 1),
-          device::experts_stretch_shared_bytes(spec.rows, groups, stages, columnsOf(spec))};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsStretchSm90<Shape, {}, {}, {}>", spec.rows, groups, stages);
+  schedule.family = "Sm90";
+  schedule.maps = true;
+  schedule.tileTokens = spec.rows, schedule.tileRows = device::kUnitRows;
+  schedule.stages = stages, schedule.warps = warps, schedule.threads = 32 * (warps + 1);
+  schedule.sharedBytes = device::experts_stretch_shared_bytes(spec.rows, groups, stages, columnsOf(spec));
+  return schedule;
 }
 
 ExpertsSchedule wgmma(const ExpertsSpec &spec) {
@@ -175,32 +163,26 @@ ExpertsSchedule wgmma(const ExpertsSpec &spec) {
                         : spec.rows < 192 ? 2
                                           : 1; // blocks that their registers leave room for
   const int blocks = std::clamp(device::Sm90::kSharedLimit / shared, 1, registers);
-  return {fmt::format("ExpertsGroupedSm90<Shape, {}, {}, {}, {}>", spec.rows, warpgroups, stages, blocks),
-          "Sm90",
-          false,
-          false,
-          spec.rows,
-          rows,
-          stages,
-          4 * warpgroups,
-          128 * warpgroups,
-          shared};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsGroupedSm90<Shape, {}, {}, {}, {}>", spec.rows, warpgroups, stages, blocks);
+  schedule.family = "Sm90";
+  schedule.tileTokens = spec.rows, schedule.tileRows = rows;
+  schedule.stages = stages, schedule.warps = 4 * warpgroups, schedule.threads = 128 * warpgroups;
+  schedule.sharedBytes = shared;
+  return schedule;
 }
 
 ExpertsSchedule portable(const ExpertsSpec &spec) {
   const bool turing = spec.arch == "sm_75";
   const int rowTiles = 2, warps = 4, stages = turing ? 2 : spec.rows == 64 ? 3 : 4, rows = 16 * rowTiles * warps;
   const char *family = turing ? "Sm75" : "Sm80";
-  return {fmt::format("ExpertsGrouped<{}, Shape, {}, {}, {}, {}>", family, spec.rows, rowTiles, warps, stages),
-          family,
-          false,
-          false,
-          spec.rows,
-          rows,
-          stages,
-          warps,
-          32 * warps,
-          device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec))};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsGrouped<{}, Shape, {}, {}, {}, {}>", family, spec.rows, rowTiles, warps, stages);
+  schedule.family = family;
+  schedule.tileTokens = spec.rows, schedule.tileRows = rows;
+  schedule.stages = stages, schedule.warps = warps, schedule.threads = 32 * warps;
+  schedule.sharedBytes = device::experts_grouped_shared_bytes(rows, spec.rows, stages, columnsOf(spec));
+  return schedule;
 }
 
 bool wgmmaGradientFits(const ExpertsSpec &spec) {
@@ -210,33 +192,27 @@ ExpertsSchedule wgmmaGradient(const ExpertsSpec &spec) {
   constexpr int kOthers = 1024 + 2048; // alignment; barriers and pairs
   const int stage = device::experts_gradient_sm90_stage_bytes(spec.rows);
   const int stages = (device::Sm90::kSharedLimit - kOthers) / stage, warps = 12;
-  return {fmt::format("ExpertsGradientSm90<{}, {}>", spec.rows, stages),
-          "Sm90",
-          false,
-          false,
-          spec.rows,
-          device::kGradientSm90Columns,
-          stages,
-          warps,
-          32 * warps,
-          stages * stage + 1024,
-          /*stays=*/true};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsGradientSm90<{}, {}>", spec.rows, stages);
+  schedule.family = "Sm90";
+  schedule.stays = true;
+  schedule.tileTokens = spec.rows, schedule.tileRows = device::kGradientSm90Columns;
+  schedule.stages = stages, schedule.warps = warps, schedule.threads = 32 * warps;
+  schedule.sharedBytes = stages * stage + 1024;
+  return schedule;
 }
 ExpertsSchedule gradient(const ExpertsSpec &spec) {
   const bool turing = spec.arch == "sm_75";
   // Hopper has the shared memory for two blocks of three stages.
   const char *family = turing ? "Sm75" : spec.arch == "sm_90a" ? "Sm90" : "Sm80";
   const int warps = 4, stages = turing ? 2 : 3;
-  return {fmt::format("ExpertsGradient<{}, {}, {}, {}>", family, spec.rows, warps, stages),
-          family,
-          false,
-          false,
-          spec.rows,
-          device::kGradientColumns * warps,
-          stages,
-          warps,
-          32 * warps,
-          device::experts_gradient_shared_bytes(spec.rows, warps, stages)};
+  ExpertsSchedule schedule;
+  schedule.type = fmt::format("ExpertsGradient<{}, {}, {}, {}>", family, spec.rows, warps, stages);
+  schedule.family = family;
+  schedule.tileTokens = spec.rows, schedule.tileRows = device::kGradientColumns * warps;
+  schedule.stages = stages, schedule.warps = warps, schedule.threads = 32 * warps;
+  schedule.sharedBytes = device::experts_gradient_shared_bytes(spec.rows, warps, stages);
+  return schedule;
 }
 
 /// What an expert with `count` tokens costs, against others: one part for weights, one for tokens, both as an H100 gave

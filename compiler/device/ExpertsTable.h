@@ -11,9 +11,9 @@ struct ExpertsSchedule {
   std::string family;  // "Sm90", "Sm80", "Sm75"
   bool single = false; // both products in one launch
   bool maps = false;   // blocks that stay, one a multiprocessor; tensor maps of the weights before the arguments
+  bool stays = false;  // of a gradient: any grid serves, one block a multiprocessor serves best
   int tileTokens = 0, tileRows = 0, stages = 0, warps = 0;
   int threads = 0, sharedBytes = 0;
-  bool stays = false; // a gradient: any grid serves, one block a multiprocessor serves best
 };
 
 /// The schedule of `spec.rows`. Errors: sizes that no kernel takes, bf16 on sm_75, an unknown class (with those that
