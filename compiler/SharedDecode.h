@@ -6,7 +6,7 @@
 
 namespace maskjit {
 
-/// Two entries, the second of which joins what the first has written: compiler/device/attention_decode_shared.cuh.
+/// Two entries, the second of which joins what the first has written: compiler/device/attention/decode_shared.cuh.
 /// Takes masks whose queries attend one interval of keys each, the same for all heads and without scores. `spec.phase`
 /// is Decode. Errors: other masks, head dim 256, more than kSharedRows / 2 query heads a key head, and those of
 /// emitCuda.

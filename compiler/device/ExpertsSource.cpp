@@ -13,17 +13,17 @@ static const char *formatName(const ExpertsSpec &spec) {
 /// The headers of a schedule: a product comes before what is built on it.
 static std::string includesOf(const ExpertsSpec &spec, const ExpertsSchedule &schedule) {
   if (spec.kind == ExpertsKind::Gradient)
-    return fmt::format("#include \"experts_gradient{}.cuh\"\n", schedule.stays ? "_sm90" : "");
+    return fmt::format("#include \"experts/gradient{}.cuh\"\n", schedule.stays ? "_sm90" : "");
   if (schedule.single)
-    return fmt::format("#include \"experts_{}.cuh\"\n", spec.format == WeightFormat::Mxfp4 ? "rows" : formatName(spec));
+    return fmt::format("#include \"experts/{}.cuh\"\n", spec.format == WeightFormat::Mxfp4 ? "rows" : formatName(spec));
   if (schedule.maps)
-    return "#include \"experts_stretch.cuh\"\n#include \"experts_route.cuh\"\n";
-  const char *product = spec.rows == device::kExpertsFewClass ? "experts_product_few.cuh"
-                        : schedule.family == "Sm90"           ? "experts_product_sm90.cuh"
-                                                              : "experts_product.cuh";
+    return "#include \"experts/stretch.cuh\"\n#include \"experts/route.cuh\"\n";
+  const char *product = spec.rows == device::kExpertsFewClass ? "experts/product_few.cuh"
+                        : schedule.family == "Sm90"           ? "experts/product_sm90.cuh"
+                                                              : "experts/product.cuh";
   if (spec.kind == ExpertsKind::Linear)
-    return fmt::format("#include \"{}\"\n#include \"experts_linear.cuh\"\n", product);
-  return fmt::format("#include \"{}\"\n#include \"experts_grouped.cuh\"\n#include \"experts_route.cuh\"\n", product);
+    return fmt::format("#include \"{}\"\n#include \"experts/linear.cuh\"\n", product);
+  return fmt::format("#include \"{}\"\n#include \"experts/grouped.cuh\"\n#include \"experts/route.cuh\"\n", product);
 }
 
 static std::string shapeOf(const ExpertsSpec &spec) {

@@ -29,7 +29,7 @@ bool singleFits(const ExpertsSpec &spec) {
          device::experts_rows_slots(spec.hidden, spec.intermediate, 2) >= 2;
 }
 
-/// Whether both products are one launch of experts_line.cuh, whatever the number of tokens.
+/// Whether both products are one launch of experts/line.cuh, whatever the number of tokens.
 bool inLine(const ExpertsSpec &spec) { return spec.format != WeightFormat::Mxfp4; }
 /// Tokens of such a launch: a lane holds a pair.
 int lineTokens(const ExpertsSpec &spec) { return std::min(8, 32 / std::max(1, spec.expertsPerToken)); }

@@ -17,7 +17,7 @@ struct Mxfp4Stack {
 struct ExpertsAdapter {
   const void *a; // [experts, rank, columns], 16-byte aligned; null: none
   const void *b; // [experts, rows, rank], 16-byte aligned
-  void *low; // workspace [pairs, rank]: a x as adapter.cuh has it, by pair; of many tokens' second product by sorted
+  void *low; // workspace [pairs, rank]: a x as linear/adapter.cuh has it, by pair; of many tokens' second product by sorted
              // pair. Few tokens: the first product's is zero before the first launch ever, left zero by every launch
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The tensor maps of experts_stretch.cuh as numbers, beside those of sm90_maps.h. Host code.
+// The tensor maps of experts/stretch.cuh as numbers, beside those of sm90_maps.h. Host code.
 #pragma once
 #include "experts_args.h"
 #include "experts_schedules.h"

@@ -171,7 +171,7 @@ template <class Shape_, int kTokens_, int kWarps_, int kAhead_, int kBlocks_> st
   static_assert(Shape::kHidden >= 128 * kAhead && Shape::kIntermediate >= 128 * kAhead);
 };
 
-/// Hopper, some dozens of tokens: blocks that stay (experts_stretch.cuh). A step is 128 features; shared memory holds
+/// Hopper, some dozens of tokens: blocks that stay (experts/stretch.cuh). A step is 128 features; shared memory holds
 /// all of a token's, a ring of pieces of weights, the scales of two times 64 rows, and warpgroups' sums.
 constexpr int kUnitRows = 64, kPieceElements = 64, kPieceBytes = kUnitRows * kPieceElements * 2;
 constexpr int experts_stretch_row_bytes(int columns) { return ceil_div(columns, 128) * 256; }

@@ -4,7 +4,7 @@
 // a tensor library would do, so that the same numbers come out.
 #pragma once
 #include "many_rows_args.h"
-#include "step_rows.cuh"
+#include "step/rows.cuh"
 
 namespace maskjit::device {
 

@@ -47,7 +47,7 @@ struct LinearAdapter {
   const void *a[kMostMatrices];
   const void *b[kMostMatrices];      // [features, rank], times the adapter's scale
   int first_tile[kMostMatrices + 1]; // tiles of each a, which come before those of the matrices
-  void *low; // workspace [rows, kMostMatrices, rank] as adapter.cuh has it: zero before a launch
+  void *low; // workspace [rows, kMostMatrices, rank] as linear/adapter.cuh has it: zero before a launch
   int rank;  // a multiple of 16
 };
 struct LinearArgs {

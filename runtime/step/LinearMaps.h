@@ -7,7 +7,7 @@
 
 namespace maskjit {
 
-/// As compiler/device/linear_rows_sm90.cuh has them: the input, weights, and an adapter's parts.
+/// As compiler/device/linear/rows_sm90.cuh has them: the input, weights, and an adapter's parts.
 constexpr int kLinearMaps = 1 + 3 * device::kMostMatrices;
 using LinearMaps = std::array<cuda::TensorMap, kLinearMaps>;
 

@@ -12,7 +12,7 @@ using namespace mlir;
 namespace maskjit::cuda {
 
 std::string memberName(llvm::StringRef param) {
-  // Words of C++, of the struct Mask, and of compiler/device/mask.cuh.
+  // Words of C++, of the struct Mask, and of compiler/device/attention/mask.cuh.
   static const llvm::StringSet<> taken = {
       "alignas",    "asm",       "auto",       "bool",      "break",      "case",         "catch",
       "char",       "class",     "const",      "constexpr", "continue",   "decltype",     "default",

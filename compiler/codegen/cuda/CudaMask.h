@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A mask and what is derived from it as the C++ struct that the device headers ask (compiler/device/mask.cuh).
+// A mask and what is derived from it as the C++ struct that the device headers ask (compiler/device/attention/mask.cuh).
 #pragma once
 #include "compiler/Result.h"
 #include "dialects/mask/MaskDialect.h"

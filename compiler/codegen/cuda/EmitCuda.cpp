@@ -151,7 +151,7 @@ Result<CudaKernel> emitCuda(const Mask &mask, const KernelSpec &spec) {
       "constexpr int kParams = {9}, kGroup = {6};  // parameters of the mask, query heads that share a key head\n",
       mask.name(), phaseName(spec.phase), MASKJIT_VERSION, spec.arch, cuda::deviceType(spec.dtype), spec.headDim,
       spec.headsPerKeyHead, spec.headsPerKeyHead == 1 ? "" : "s", maskStruct->text, maskStruct->params,
-      spec.phase == Phase::ForwardSm90 ? "attention_forward_sm90" : "attention");
+      spec.phase == Phase::ForwardSm90 ? "attention/forward_sm90" : "attention/attention");
 
   const std::vector<attn::ScheduleAttr> schedules = cuda::schedulesOf(**module);
   EntryPrinter print{mask, spec, kernel};

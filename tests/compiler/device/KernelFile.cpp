@@ -11,7 +11,7 @@ KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec) {
   file.headDim = spec.headDim, file.bf16 = spec.dtype == DType::BF16;
   file.usesHead = mask.device.find("kUsesHead = true") != std::string::npos;
   const std::string element = spec.dtype == DType::BF16 ? "bf16" : "fp16";
-  file.source = "#include \"attention.cuh\"\nusing namespace maskjit::device;\n" + mask.device +
+  file.source = "#include \"attention/attention.cuh\"\nusing namespace maskjit::device;\n" + mask.device +
                 fmt::format("constexpr int kParams = {}, kGroup = {};\n"
                             "#define ARGUMENTS const __grid_constant__ AttentionArgs args, const __grid_constant__ "
                             "Params<kParams> params\n",
@@ -35,7 +35,7 @@ KernelFile kernelFile(const TestMask &mask, const KernelSpec &spec) {
   add(file.dkdv, "dkdv", "backward_dkdv", backwardDkDvSchedule);
   if (Result<Schedule> sm90 = forwardSm90Schedule(spec); sm90 && !mask.score) {
     file.hasSm90 = true, file.forwardSm90 = *sm90;
-    file.source = "#include \"attention_forward_sm90.cuh\"\n" + file.source +
+    file.source = "#include \"attention/forward_sm90.cuh\"\n" + file.source +
                   fmt::format("using Sm90 = {};\nextern \"C\" __global__ __launch_bounds__(Sm90::kThreads, 1) void "
                               "forward_sm90(const __grid_constant__ Sm90Maps maps, ARGUMENTS) {{\n"
                               "  attention_forward_sm90<Sm90, {}, kGroup, Mask>(maps, args, params.values);\n}}\n",

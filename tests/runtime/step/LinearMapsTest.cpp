@@ -29,7 +29,7 @@ static std::vector<long long> elementsOf(const device::TensorMapShape &shape, st
   return offsets;
 }
 
-/// LinearTile::feature of compiler/device/linear_rows.cuh, for row `row` of a tile of 64.
+/// LinearTile::feature of compiler/device/linear/rows.cuh, for row `row` of a tile of 64.
 static long long featureOf(int tile, int row, int head) {
   const int block = tile * (device::kLinearTile / 16) + row / 16, r = row % 16;
   if (head == 0)
