@@ -19,9 +19,8 @@ struct LinearShape {
 /// A schedule as a generated file names it: LinearRows<Sm80, 2880, 15, 6, 1, 1, 64>, and the device function it is for.
 struct LinearSchedule {
   std::string type, function = "linear_rows", bounds = "kThreads"; // of the type: threads to compile for
-
-  int threads = 0, sharedBytes = 0, tileFeatures = 0, rows = 0; // features and rows that a block has at a time
-  int split = 0;                                                // of LinearRowsSm90: blocks of a cluster; 0: LinearRows
+  int threads = 0, sharedBytes = 0, tileFeatures = 0, rows = 0;    // features and rows that a block has at a time
+  int split = 0; // of LinearRowsSm90: blocks of a cluster; 0: LinearRows
 };
 /// Of linear_few where that serves the shape, else of linear_rows. Errors: sizes that no tile divides.
 Result<LinearSchedule> linearSchedule(const LinearShape &shape);

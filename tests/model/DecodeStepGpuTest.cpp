@@ -241,8 +241,9 @@ TEST_F(DecodeStepGpu, ComputesAtTheSizesOfTheReleasedModelWithAnAdapterAndWithou
   config.vocabSize = 2048;
   config.experts = config.expertsPerToken = 4; // all of them: no near tie of scores makes other choices
   const auto large = GptOss::randomPacked(config, model->device(), at::kBFloat16, 1);
-  const std::pair<int64_t, std::vector<int64_t>> ranks[] = {
-      {0, {40, 150, 280}}, {16, {1, 2, 4, 8, 12, 32}}, {80, {8, 20, 72, 200}}}; // and slots: each class of rows
+  const std::pair<int64_t, std::vector<int64_t>> ranks[] = {{0, {1, 3, 8, 40, 150, 280}},
+                                                            {16, {1, 2, 4, 8, 12, 32}},
+                                                            {80, {8, 20, 72, 200}}}; // and slots: each class of rows
   for (const auto &[rank, allSlots] : ranks) {
     large->adapter =
         rank ? randomAdapter(*large, adapterOf(rank, LoraConfig().targetModules, LoraConfig().targetParameters), 3)

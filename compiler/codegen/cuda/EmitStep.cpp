@@ -15,7 +15,7 @@ using namespace maskjit::attn;
 
 namespace maskjit {
 
-/// Raised by whoever changes what this file writes for a step that stays the same.
+/// Raised by whoever changes what a StepEmitter writes for a step that stays the same.
 static constexpr int kGeneratorVersion = 1;
 
 ExpertsSpec expertsOf(const StepSpec &spec) {
